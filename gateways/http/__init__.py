@@ -1,0 +1,1 @@
+"""HTTP routes by resource, and the documents generated from them."""

@@ -1,0 +1,1 @@
+"""Socket.IO: the server, its guards and its namespaces."""

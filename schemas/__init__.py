@@ -1,0 +1,1 @@
+"""What is true: events, ids, SQL; imports nothing of ours."""

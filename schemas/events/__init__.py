@@ -1,0 +1,1 @@
+"""The event types, by the part of the platform that speaks of them."""

@@ -1,0 +1,1 @@
+"""One class per aggregate, one SQL statement per method."""
