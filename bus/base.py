@@ -1,0 +1,133 @@
+"""Owns the words of the bus: entries, targets, and the port that a stream server must fill.
+
+Guarantees, wherever a `Bus` is used:
+
+* A stream is a log of entries with ascending numbers (`seq`). Each entry carries `prev`, the number of
+  the entry before it in the same stream; a reader that holds N and sees `prev` ≠ N knows of a gap and
+  reads the missing entries from PostgreSQL. Nothing a Bus loses is lost.
+* An append names the last entry it builds on. It happens as a whole or not at all, so that a repeat, a
+  second writer or a writer back from the dead can neither double an entry nor disturb the order.
+* Signals are at most once and carry no number.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+PUSH = "push"
+"""The stream of what sockets get."""
+
+SEPARATOR = b"\0"  # no id of the hub may contain it
+CONTROL = b"!"
+
+
+def events_stream(partition: int) -> str:
+    """Name the stream that holds the events of one partition."""
+    return f"events:{partition}"
+
+
+class BusError(Exception):
+    """The stream server cannot be reached or refused; the entries are safe in PostgreSQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a stream: its number, the number before it, and its fields."""
+
+    seq: int
+    prev: int
+    fields: tuple[tuple[bytes, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who gets a packet: a namespace and rooms; a socket in several of the rooms gets it once.
+
+    `packet` is the Socket.IO argument list as JSON text: `["content.liked",{…}]`.
+    """
+
+    namespace: str
+    rooms: tuple[str, ...]
+    packet: bytes
+
+    def to_field(self) -> tuple[bytes, bytes]:
+        return SEPARATOR.join(part.encode() for part in (self.namespace, *self.rooms)), self.packet
+
+    @classmethod
+    def from_field(cls, name: bytes, packet: bytes) -> "Target":
+        namespace, *rooms = name.decode().split("\0")
+        return cls(namespace, tuple(rooms), packet)
+
+
+@dataclass(frozen=True, slots=True)
+class PushEntry:
+    """What one entry of the push stream asks of a gateway: packets to deliver, or words to obey."""
+
+    seq: int
+    prev: int
+    targets: tuple[Target, ...] = ()
+    controls: tuple[tuple[str, ...], ...] = ()
+    accepted_ms: int | None = None
+    """When the event was accepted, in milliseconds since 1970; None for a control entry."""
+
+    @classmethod
+    def from_entry(cls, entry: Entry) -> "PushEntry":
+        targets: list[Target] = []
+        controls: list[tuple[str, ...]] = []
+        accepted_ms = None
+        for name, value in entry.fields:
+            if name == b"at":
+                accepted_ms = int(value)
+            elif name == CONTROL:
+                controls.append(tuple(value.decode().split("\0")))
+            else:
+                targets.append(Target.from_field(name, value))
+        return cls(entry.seq, entry.prev, tuple(targets), tuple(controls), accepted_ms)
+
+
+class Bus(Protocol):
+    """A server of streams, signals and short-lived counts. Every method raises BusError, nothing else."""
+
+    async def append(self, stream: str, last: int, entries: Sequence[Entry]) -> int:
+        """Append if the stream's last number is `last`; answer the stream's last number afterwards.
+
+        Anything but `entries[-1].seq` means that nothing was appended. An unknown stream is at 0.
+        """
+        ...
+
+    async def last(self, streams: Sequence[str]) -> list[int]:
+        """Answer the last number of each stream; trimming does not lower it."""
+        ...
+
+    async def read(self, stream: str, after: int, *, count: int, block_ms: int) -> list[Entry]:
+        """Answer up to `count` entries above `after`, waiting up to `block_ms` for the first."""
+        ...
+
+    async def trim(self, stream: str, upto: int) -> None:
+        """Forget entries up to and including `upto` (some may stay a little longer)."""
+        ...
+
+    async def drop(self, streams: Iterable[str]) -> None:
+        """Forget whole streams."""
+        ...
+
+    async def signal(self, payload: bytes) -> None:
+        """Tell every listener of now."""
+        ...
+
+    def signals(self) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Listen; what was told before is not heard."""
+        ...
+
+    async def count(self, name: str, member: str, value: int, ttl_s: float) -> int:
+        """Note a member's count under a name for `ttl_s` seconds; answer the sum of all members."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise BusError unless the server answers."""
+        ...
+
+    async def close(self) -> None:
+        """Give back all connections."""
+        ...

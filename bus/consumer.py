@@ -1,0 +1,165 @@
+"""Owns a group's work on one partition: effects and position are committed together, exactly once.
+
+Order: the events of one subject are handled one after the other, in the order of their numbers. An event
+whose handler fails is parked, and later events of its subject park behind it; everything else goes on.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Final, TypeAlias
+
+import orjson
+import structlog
+
+from bus import parked, telemetry
+from bus.base import Entry
+from bus.log import RelayLog
+from bus.positions import Lease, advance, hold
+from bus.retry import Retry
+from schemas.db import RETRYABLE, Connection, Pool
+from schemas.events.base import Event
+from schemas.events.registry import REGISTRY, UnknownEventTypeError
+
+log = structlog.get_logger(__name__)
+
+DUE_AT_A_TIME: Final = 20
+
+Handler: TypeAlias = Callable[[Connection, Sequence[Event]], Awaitable[None]]
+Reset: TypeAlias = Callable[[Connection, datetime | None], Awaitable[datetime | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    """A group and its handlers.
+
+    A handler gets consecutive events of its types in order and works only in the transaction it is
+    given; what must happen outside becomes rows that have their own keys. `reset` marks a group that may
+    be rebuilt from the log: it forgets from an instant on and answers where to begin again.
+    """
+
+    group: str
+    handlers: Mapping[type[Event], Handler]
+    retry: Retry = field(default_factory=Retry)
+    reset: Reset | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One event to handle, as far as it could be read."""
+
+    seq: int
+    subject: str
+    event: Event | None
+    handler: Handler | None
+    error: str | None = None
+
+
+class PartitionWork:
+    """One group on one partition, as long as the lease lasts."""
+
+    def __init__(self, consumer: Consumer, lease: Lease, pool: Pool) -> None:
+        self._consumer = consumer
+        self._lease = lease
+        self._pool = pool
+
+    async def handle(self, entries: Sequence[Entry], before: int) -> int:
+        """Handle entries that follow position `before`; answers the new position.
+
+        Raises LostLeaseError when another worker took over, and what PostgreSQL raises while it is away;
+        in both cases nothing was done.
+        """
+        jobs = [self._job(entry) for entry in entries if entry.fields]
+        async with self._pool.acquire() as tx, tx.transaction():
+            await advance(tx, self._lease, before, entries[-1].seq)
+            waiting = await parked.blocked(tx, self._lease, {job.subject for job in jobs})
+            if waiting or any(job.error for job in jobs) or not await self._all_at_once(tx, jobs):
+                await self._one_by_one(tx, jobs, waiting)
+        telemetry.HANDLED.labels(self._consumer.group).inc(len(jobs))
+        return entries[-1].seq
+
+    async def retry_parked(self) -> bool:
+        """Make the attempts that are due; answers whether there were any."""
+        found = await parked.due(self._pool, self._lease, DUE_AT_A_TIME)
+        for waiting in found:
+            await self._retry(waiting)
+        return bool(found)
+
+    async def _retry(self, waiting: parked.Waiting) -> None:
+        job = self._job(await RelayLog(self._pool).one(waiting.seq))
+        async with self._pool.acquire() as tx, tx.transaction():
+            await hold(tx, self._lease)
+            error = await self._attempt(tx, job)
+            if error is None:
+                await parked.settle(tx, self._lease, waiting.seq)
+            else:
+                await self._park(tx, job.seq, waiting.subject, waiting.attempts + 1, error)
+
+    def _job(self, entry: Entry) -> Job:
+        wire = orjson.loads(dict(entry.fields).get(b"event", b"null"))
+        if wire is None:
+            return Job(entry.seq, "", None, None)  # retention took the event: nothing is left to do
+        try:
+            event = REGISTRY.decode(wire)
+        except (UnknownEventTypeError, ValueError) as error:
+            return Job(entry.seq, wire["subject"], None, None, f"{type(error).__name__}: {error}")
+        return Job(entry.seq, event.subject, event, self._consumer.handlers.get(type(event)))
+
+    async def _all_at_once(self, tx: Connection, jobs: Sequence[Job]) -> bool:
+        """Handle everything as if nothing could fail; on a failure undo it all and answer False."""
+        try:
+            async with tx.transaction():
+                for handler, events in _runs(jobs):
+                    await handler(tx, events)
+        except RETRYABLE:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever a handler raises, the next step finds the culprit
+            log.info(
+                "a batch failed and is handled one by one", group=self._consumer.group, error=repr(error)
+            )
+            return False
+        return True
+
+    async def _one_by_one(self, tx: Connection, jobs: Sequence[Job], waiting: set[str]) -> None:
+        for job in jobs:
+            if job.subject in waiting:
+                await self._park(tx, job.seq, job.subject, 0, "waits behind an earlier event of its subject")
+            elif error := await self._attempt(tx, job):
+                await self._park(tx, job.seq, job.subject, 1, error)
+                waiting.add(job.subject)
+
+    async def _attempt(self, tx: Connection, job: Job) -> str | None:
+        """Handle one event; answers what went wrong, with its effects undone."""
+        if job.error is not None or job.handler is None or job.event is None:
+            return job.error
+        try:
+            async with tx.transaction():
+                await job.handler(tx, [job.event])
+        except RETRYABLE:
+            raise
+        except Exception as error:
+            log.exception(
+                "an event failed", group=self._consumer.group, seq=job.seq, event_id=str(job.event.id)
+            )
+            return f"{type(error).__name__}: {error}"
+        return None
+
+    async def _park(self, tx: Connection, seq: int, subject: str, attempts: int, error: str) -> None:
+        retry = self._consumer.retry
+        if attempts:
+            telemetry.GROUP_ERRORS.labels(self._consumer.group).inc()
+        if retry.spent(attempts):
+            wait = None
+            log.error("an event is dead", group=self._consumer.group, seq=seq, attempts=attempts, error=error)
+        else:
+            wait = retry.delay(attempts) if attempts else retry.delay(1) * 0
+        await parked.park(tx, self._lease, seq, subject, attempts=attempts, wait=wait, error=error)
+
+
+def _runs(jobs: Sequence[Job]) -> Iterator[tuple[Handler, list[Event]]]:
+    """Part events into the longest runs that one handler takes, so that no event overtakes another."""
+    wanted = [job for job in jobs if job.handler is not None]
+    for handler, run in groupby(wanted, key=lambda job: job.handler):
+        if handler is not None:
+            yield handler, [job.event for job in run if job.event is not None]

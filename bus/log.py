@@ -1,0 +1,47 @@
+"""Owns reads of the relay's log in PostgreSQL: what every gap in a stream is filled from."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from bus.base import Entry
+from bus.render import event_entry, push_entry
+from schemas.db import Row, Source
+from schemas.store.events import COLUMNS
+
+FROM: Final = (
+    f"SELECT r.seq, r.prev, r.push_prev, r.control, r.relayed_at, {COLUMNS} FROM relay_log r"
+    " LEFT JOIN events e ON e.id = r.event_id AND e.accepted_at = r.accepted_at"
+)
+
+
+class RelayLog:
+    """The log by stream: events of one partition, or what sockets get."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    async def events(self, partition: int, after: int, limit: int) -> list[Entry]:
+        """Answer up to `limit` entries of a partition above a number."""
+        query = f"{FROM} WHERE r.partition = $1 AND r.seq > $2 ORDER BY r.seq LIMIT $3"
+        return _entries(event_entry, await self._source.fetch(query, partition, after, limit))
+
+    async def push(self, after: int, limit: int) -> list[Entry]:
+        """Answer up to `limit` entries of the push stream above a number."""
+        query = f"{FROM} WHERE r.push_prev IS NOT NULL AND r.seq > $1 ORDER BY r.seq LIMIT $2"
+        return _entries(push_entry, await self._source.fetch(query, after, limit))
+
+    async def one(self, seq: int) -> Entry:
+        """Answer the entry of one event by its number."""
+        row = await self._source.fetchrow(f"{FROM} WHERE r.seq = $1", seq)
+        if row is None:
+            return Entry(seq, 0, ())
+        return event_entry(row)
+
+    async def head(self, stream: str) -> int:
+        """Answer the last number of a stream: `log`, `push` or `events:{p}`."""
+        found = await self._source.fetchval("SELECT seq FROM relay_heads WHERE stream = $1", stream)
+        return int(found or 0)
+
+
+def _entries(render: Callable[[Row], Entry], rows: list[Any]) -> list[Entry]:
+    return [render(row) for row in rows]

@@ -1,0 +1,139 @@
+"""Owns the one way a fact gets out: committed with the state it speaks of, numbered by the relay after."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+import structlog
+
+from bus.tasks import spawn
+from schemas.db import RETRYABLE, Connection, Pool
+from schemas.events.base import Event
+from schemas.store import events as store
+from schemas.store.users import touch
+
+log = structlog.get_logger(__name__)
+
+CHANNEL: Final = "outbox"
+IGNORED: Final = frozenset({"specversion", "datacontenttype", "dataschema", "traceparent", "tracestate"})
+
+
+class EventConflictError(Exception):
+    """An id was used before for an event that differs; the first member that differs is named."""
+
+    def __init__(self, index: int, event_id: UUID, member: str) -> None:
+        super().__init__(f"event {event_id} was accepted before with another {member}")
+        self.index = index
+        self.id = event_id
+        self.member = member
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An event from outside, with exactly the members its sender sent."""
+
+    event: Event
+    sent: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a submission: new, or known before and not logged again."""
+
+    id: UUID
+    duplicate: bool
+
+
+class Outbox:
+    """Adds facts to a transaction; call `wake` once it is committed."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._wanted = False
+        self._waker: asyncio.Task[None] | None = None
+
+    async def add(self, tx: Connection, *events: Event) -> None:
+        """Log our own events and queue them for the relay; an id that is known is left alone."""
+        await self.accept(tx, [Submission(event, event.to_wire()) for event in events])
+
+    async def accept(self, tx: Connection, submissions: Sequence[Submission]) -> list[Accepted]:
+        """Log events from outside, each id once; raises EventConflictError, and then nothing is logged.
+
+        The people they name come to exist.
+        """
+        first: dict[UUID, store.NewEvent] = {}
+        for index, submission in enumerate(submissions):
+            new = store.NewEvent(submission.event, _digest(submission.sent))
+            before = first.setdefault(submission.event.id, new)
+            if before.digest != new.digest:
+                _compare(index, submission, before.event.to_wire())
+        await touch(tx, {user for new in first.values() for user in new.event.users()})
+        fresh = await store.insert(tx, list(first.values()), _trace_id())
+        await self._check_known(tx, submissions, first, fresh)
+        return _answers(submissions, fresh)
+
+    async def _check_known(
+        self,
+        tx: Connection,
+        submissions: Sequence[Submission],
+        first: Mapping[UUID, store.NewEvent],
+        fresh: set[UUID],
+    ) -> None:
+        """Refuse a known id unless every member that was sent now is what was accepted then."""
+        if len(fresh) == len(first):
+            return
+        known = await store.known(tx, [event_id for event_id in first if event_id not in fresh])
+        for index, submission in enumerate(submissions):
+            row = known.get(submission.event.id)
+            if row is None or row["digest"] == _digest(submission.sent):
+                continue
+            if row["id"] is None:  # retention took the event itself; only the digest can be compared
+                raise EventConflictError(index, submission.event.id, "content")
+            _compare(index, submission, store.wire(row))
+
+    async def control(self, tx: Connection, *words: str) -> None:
+        """Queue words for every gateway, in order with the events around them: a push-only entry."""
+        await tx.execute("INSERT INTO outbox (control) VALUES ($1)", list(words))
+
+    def wake(self) -> None:
+        """Tell the relay that something was committed; calls that come together cost one notification."""
+        self._wanted = True
+        if self._waker is None or self._waker.done():
+            self._waker = spawn(self._notify(), name="outbox wake-up")
+
+    async def _notify(self) -> None:
+        while self._wanted:
+            self._wanted = False
+            try:
+                await self._pool.execute(f"NOTIFY {CHANNEL}")
+            except RETRYABLE as error:
+                log.warning("the relay was not woken; it looks by itself", error=str(error))
+
+
+def _digest(sent: Mapping[str, Any]) -> bytes:
+    return hashlib.sha256(orjson.dumps(sent, option=orjson.OPT_SORT_KEYS)).digest()
+
+
+def _compare(index: int, submission: Submission, accepted: Mapping[str, Any]) -> None:
+    now = submission.event.to_wire()
+    for member in submission.sent.keys() - IGNORED:
+        # An optional member sent as null is absent in both forms.
+        if now.get(member) != accepted.get(member):
+            raise EventConflictError(index, submission.event.id, member)
+
+
+def _answers(submissions: Sequence[Submission], fresh: set[UUID]) -> list[Accepted]:
+    left, answers = set(fresh), []
+    for submission in submissions:
+        answers.append(Accepted(submission.event.id, submission.event.id not in left))
+        left.discard(submission.event.id)
+    return answers
+
+
+def _trace_id() -> str | None:
+    found = structlog.contextvars.get_contextvars().get("trace_id")
+    return str(found) if found else None

@@ -1,0 +1,46 @@
+"""Owns signals: typing, presence, viewer counts. At most once, never stored, without a number."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+import structlog
+
+from bus import telemetry
+from bus.base import SEPARATOR, Bus, BusError, Target
+from bus.render import packet
+from bus.tasks import forever
+
+log = structlog.get_logger(__name__)
+
+PAUSE_S: Final = 0.5
+
+
+class Signals:
+    """Publishes signals to every gateway and hears them all."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def publish(self, namespace: str, rooms: Sequence[str], name: str, data: Mapping[str, Any]) -> None:
+        """Tell the sockets in some rooms; lost while the stream server is away."""
+        field, value = Target(namespace, tuple(rooms), packet(name, orjson.dumps(data))).to_field()
+        try:
+            await self._bus.signal(field + SEPARATOR + value)
+        except BusError as error:
+            telemetry.BUS_ERRORS.inc()
+            log.info("a signal was lost", signal=name, error=str(error))
+
+    async def run(self, deliver: Callable[[Target], None]) -> None:
+        """Deliver what is heard for ever; run it as a background task."""
+
+        async def listen() -> None:
+            try:
+                async with self._bus.signals() as heard:
+                    async for payload in heard:
+                        # JSON text holds no raw NUL, so the last one parts rooms and packet
+                        deliver(Target.from_field(*payload.rsplit(SEPARATOR, 1)))
+            except BusError as error:
+                log.warning("no signals are heard", error=str(error))
+
+        await forever(listen, name="signals", pause_s=PAUSE_S)

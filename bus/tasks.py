@@ -1,0 +1,45 @@
+"""Owns background tasks: a reference is kept, and a failure is never silent."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from schemas.db import RETRYABLE
+
+log = structlog.get_logger(__name__)
+_running: set[asyncio.Task[Any]] = set()
+
+
+def spawn(coro: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
+    """Run a coroutine in the background; what it raises is logged under its name."""
+    task = asyncio.create_task(coro, name=name)  # noqa: TID251  the one place that keeps the reference
+    _running.add(task)
+    task.add_done_callback(_finished)
+    return task
+
+
+def _finished(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled() and (error := task.exception()):
+        log.error("task failed", task=task.get_name(), exc_info=error)
+
+
+async def cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait until they have ended; their failures were reported already."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def forever(work: Callable[[], Awaitable[None]], *, name: str, pause_s: float) -> None:
+    """Do work again and again, also after it failed: a loop that nobody restarts must not die."""
+    while True:
+        try:
+            await work()
+        except RETRYABLE as error:
+            log.warning("interrupted, trying again", task=name, error=f"{type(error).__name__}: {error}")
+        except Exception:
+            log.exception("failed, trying again", task=name)
+        await asyncio.sleep(pause_s)

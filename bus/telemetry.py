@@ -1,0 +1,45 @@
+"""Owns the metrics: one registry, every name in one place; no label ever holds what a user wrote."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+GCCollector(registry=REGISTRY)
+
+ACCEPTED = Counter("hub_events_accepted", "Events committed, by type", ["type"], registry=REGISTRY)
+RELAYED = Counter("hub_events_relayed", "Entries numbered by this relay", registry=REGISTRY)
+RELAY_LEADS = Gauge("hub_relay_leads", "1 where the relay leads", registry=REGISTRY)
+RELAY_LAG = Gauge("hub_relay_lag_seconds", "Age of the oldest entry in the outbox", registry=REGISTRY)
+OUTBOX = Gauge("hub_outbox_entries", "Entries that wait for their number", registry=REGISTRY)
+MENDED = Counter("hub_bus_mended", "Entries put back into a stream that had lost them", registry=REGISTRY)
+BUS_ERRORS = Counter("hub_bus_errors", "Failed conversations with the stream server", registry=REGISTRY)
+
+GROUP_LAG = Gauge("hub_group_lag_events", "Events a group has not handled yet", ["group"], registry=REGISTRY)
+HANDLED = Counter("hub_group_handled", "Events handled", ["group"], registry=REGISTRY)
+GROUP_ERRORS = Counter("hub_group_errors", "Failed attempts to handle an event", ["group"], registry=REGISTRY)
+PARKED = Gauge("hub_parked_events", "Events that wait for another attempt", ["group"], registry=REGISTRY)
+DEAD = Gauge("hub_dead_events", "Events whose attempts are spent", ["group"], registry=REGISTRY)
+
+PUSH_LAG = Histogram(
+    "hub_push_lag_seconds",
+    "From acceptance to the gateway's hands",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
+    registry=REGISTRY,
+)
+PUSH_SEQ = Gauge("hub_push_seq", "Last number this gateway delivered", registry=REGISTRY)
+PUSH_GAPS = Counter("hub_push_gaps", "Gaps this gateway filled from the log", registry=REGISTRY)
+DELIVERIES = Counter("hub_socket_deliveries", "Packets given to sockets", ["namespace"], registry=REGISTRY)
+CONNECTIONS = Gauge("hub_socket_connections", "Connected sockets", ["namespace"], registry=REGISTRY)
+SLOW_CLOSES = Counter(
+    "hub_socket_slow_closes", "Connections closed for reading too slowly", registry=REGISTRY
+)
+SIGNALS_DROPPED = Counter(
+    "hub_signals_dropped", "Signals not given to a backlogged socket", registry=REGISTRY
+)
+HTTP_SECONDS = Histogram(
+    "hub_http_request_seconds", "Time to answer", ["method", "route", "status"], registry=REGISTRY
+)

@@ -1,0 +1,121 @@
+"""Owns a group's part in this process: holds leases, and runs one task for each partition held."""
+
+import asyncio
+from collections.abc import Collection
+from typing import Final
+
+import structlog
+
+from bus.base import Bus, BusError, Entry, events_stream
+from bus.consumer import Consumer, PartitionWork
+from bus.log import RelayLog
+from bus.positions import Lease, LostLeaseError, Positions
+from bus.tasks import cancel, forever, spawn
+from schemas.db import RETRYABLE, Pool
+
+log = structlog.get_logger(__name__)
+
+LEASE_S: Final = 6.0
+BATCH: Final = 200
+BLOCK_MS: Final = 1000  # also how often parked events are looked for
+PAUSE_S: Final = 0.5
+
+
+class GroupWorker:
+    """Runs one group beside any number of workers of the same group, here or on other machines."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        *,
+        worker: str,
+        pool: Pool,
+        bus: Bus,
+        partitions: int,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        self._consumer = consumer
+        self._pool = pool
+        self._bus = bus
+        self._partitions = partitions
+        self._beat_s = lease_s / 3
+        self._positions = Positions(consumer.group, worker, lease_s)
+        self._tasks: dict[int, tuple[Lease, asyncio.Task[None]]] = {}
+
+    async def run(self) -> None:
+        """Work for ever; when cancelled, finish nothing new and give the partitions back."""
+        try:
+            await forever(self._beat, name=f"group {self._consumer.group}", pause_s=self._beat_s)
+        finally:
+            await cancel(*(task for _, task in self._tasks.values()))
+            try:
+                await self._positions.release(self._pool, range(self._partitions))
+                await self._positions.leave(self._pool)
+            except RETRYABLE as error:
+                log.warning("leases are left to run out", group=self._consumer.group, error=str(error))
+
+    async def _beat(self) -> None:
+        await self._positions.prepare(self._pool, self._partitions)
+        held = await self._positions.renew(self._pool)
+        share = await self._positions.share(self._pool, self._partitions)
+        if surplus := held[share:]:
+            await self._stop([lease.partition for lease in surplus])
+            await self._positions.release(self._pool, [lease.partition for lease in surplus])
+        elif len(held) < share:
+            held += await self._positions.claim(self._pool, share - len(held))
+        held = held[:share]
+        await self._stop(set(self._tasks) - {lease.partition for lease in held})
+        for lease in held:
+            await self._start(lease)
+
+    async def _start(self, lease: Lease) -> None:
+        known = self._tasks.get(lease.partition)
+        if known and known[0].epoch == lease.epoch and not known[1].done():
+            return
+        await self._stop([lease.partition])
+        task = spawn(self._work(lease), name=f"{lease.group}/{lease.partition}")
+        self._tasks[lease.partition] = (lease, task)
+
+    async def _stop(self, partitions: Collection[int]) -> None:
+        found = [self._tasks.pop(partition)[1] for partition in partitions if partition in self._tasks]
+        await cancel(*found)
+
+    async def _work(self, lease: Lease) -> None:
+        """Read and handle until the lease is lost; a broken connection is waited out."""
+        work = PartitionWork(self._consumer, lease, self._pool)
+        position = lease.seq
+        while True:
+            try:
+                while await work.retry_parked():
+                    pass
+                if entries := await self._read(lease.partition, position):
+                    position = await work.handle(entries, position)
+            except LostLeaseError as error:
+                log.info("a partition went to another worker", reason=str(error))
+                return
+            except RETRYABLE as error:
+                log.warning("a group waits", group=lease.group, error=f"{type(error).__name__}: {error}")
+                await asyncio.sleep(PAUSE_S)
+
+    async def _read(self, partition: int, position: int) -> list[Entry]:
+        """Read what follows a position: from the stream, and from the log where the stream has a gap."""
+        relay_log = RelayLog(self._pool)
+        try:
+            entries = await self._bus.read(events_stream(partition), position, count=BATCH, block_ms=BLOCK_MS)
+        except BusError as error:
+            log.warning("a group reads the log itself", group=self._consumer.group, error=str(error))
+            await asyncio.sleep(PAUSE_S)
+            return await relay_log.events(partition, position, BATCH)
+        chained = unbroken(entries, position)
+        if entries and not chained:
+            return await relay_log.events(partition, position, BATCH)
+        return chained
+
+
+def unbroken(entries: list[Entry], position: int) -> list[Entry]:
+    """Answer the entries up to the first gap: each must name the one before it."""
+    for index, entry in enumerate(entries):
+        if entry.prev != position:
+            return entries[:index]
+        position = entry.seq
+    return entries

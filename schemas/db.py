@@ -1,0 +1,67 @@
+"""Owns how PostgreSQL is reached: the pool, its codecs and its time-outs."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import asyncpg
+import orjson
+from asyncpg.pool import PoolConnectionProxy
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+"""A connection of our own, outside every pool."""
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Source: TypeAlias = "Connection | Pool"
+"""Where a single statement may run: it needs no transaction."""
+Row: TypeAlias = "asyncpg.Record | Mapping[str, Any]"
+
+STATEMENT_TIMEOUT_S = 30
+CONNECT_TIMEOUT_S = 10
+
+# What a caller may simply do again: the server is away, restarting, or chose this transaction to give way.
+RETRYABLE: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InvalidCachedStatementError,
+)
+
+
+async def prepare(connection: Connection) -> None:
+    """Give a new connection the codecs that every statement of ours counts on."""
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", format="binary", encoder=_to_jsonb, decoder=_from_jsonb
+    )
+
+
+def _to_jsonb(value: Any) -> bytes:
+    return b"\x01" + orjson.dumps(value)  # the binary form of jsonb begins with its version
+
+
+def _from_jsonb(value: bytes) -> Any:
+    return orjson.loads(value[1:])
+
+
+async def connect(dsn: str) -> Session:
+    """Open one connection of our own, for LISTEN or a session lock. Raises OSError or PostgresError."""
+    connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S, server_settings={"timezone": "UTC"})
+    await prepare(connection)
+    return connection
+
+
+async def create_pool(dsn: str, *, min_size: int = 1, max_size: int = 16) -> Pool:
+    """Open a pool. Raises OSError or PostgresError when the server cannot be reached or refuses us."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=STATEMENT_TIMEOUT_S,
+        init=prepare,
+        server_settings={"timezone": "UTC", "statement_timeout": f"{STATEMENT_TIMEOUT_S}s"},
+    )

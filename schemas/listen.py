@@ -1,0 +1,64 @@
+"""Owns waiting for PostgreSQL's notifications: they are wake-ups only; the tables are the truth."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import structlog
+
+from schemas.db import RETRYABLE, connect
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 1.0  # a notification may be lost with its connection: look again after this long
+RECONNECT_S = 0.5
+CHECK_S = 5.0
+
+
+class Listener:
+    """Listens on one channel with a connection of its own, and comes back when it breaks."""
+
+    def __init__(self, dsn: str, channel: str) -> None:
+        self._dsn = dsn
+        self._channel = channel
+        self._bell = asyncio.Condition()
+
+    async def run(self) -> None:
+        """Listen for ever; run it as a background task."""
+        while True:
+            try:
+                await self._listen()
+            except RETRYABLE as error:
+                log.warning("listening was cut", channel=self._channel, error=str(error))
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _listen(self) -> None:
+        connection = await connect(self._dsn)
+        rung = asyncio.Event()
+        try:
+            await connection.add_listener(self._channel, lambda *_: rung.set())
+            connection.add_termination_listener(lambda *_: rung.set())
+            while not connection.is_closed():
+                rung.clear()
+                async with self._bell:
+                    self._bell.notify_all()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(rung.wait(), CHECK_S)
+                if not rung.is_set():
+                    await connection.execute("SELECT 1")  # notices a server that is gone without a word
+        finally:
+            with contextlib.suppress(OSError, TimeoutError, asyncpg.InterfaceError):
+                await connection.close(timeout=1)
+
+    async def wait_for(self, true: Callable[[], Awaitable[bool]], within_s: float) -> bool:
+        """Wait until `true()`; it is asked at once, after each notification, and every second."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while not await true():
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                return False
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(left, POLL_S)), self._bell:
+                    await self._bell.wait()
+        return True

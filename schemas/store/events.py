@@ -1,0 +1,231 @@
+"""Owns the log of events: one statement to insert, and what may be asked of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from schemas.db import Connection, Pool, Row
+from schemas.events.base import Event
+from schemas.listen import Listener
+
+COLUMNS: Final = "e.id, e.type, e.subject, e.actor, e.source, e.time, e.data, e.accepted_at"
+
+INSERT: Final = """
+WITH given AS (
+    SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::text[], $4::text[], $5::text[], $6::text[],
+                         $7::timestamptz[], $8::jsonb[]) WITH ORDINALITY
+           AS g (id, digest, type, subject, actor, source, time, data, n)
+), fresh AS (
+    -- in the order of ids, so that two batches with the same ids wait for each other and never deadlock
+    INSERT INTO event_ids (id, accepted_at, digest) SELECT id, now(), digest FROM given ORDER BY id
+    ON CONFLICT (id) DO NOTHING RETURNING id
+), logged AS (
+    INSERT INTO events (id, accepted_at, type, subject, actor, source, time, data, trace_id)
+    SELECT id, now(), type, subject, actor, source, time, data, $9 FROM given JOIN fresh USING (id)
+), queued AS (
+    INSERT INTO outbox (event_id, accepted_at) SELECT id, now() FROM given JOIN fresh USING (id) ORDER BY n
+)
+SELECT id FROM fresh
+"""
+
+# Relayed events in the order of their numbers, then what waits in the outbox; one snapshot, so that an
+# event on its way between the two is seen exactly once.
+LIST: Final = f"""
+WITH relayed AS (
+    SELECT r.seq, r.relayed_at, 0::bigint AS n, {COLUMNS}
+    FROM relay_log r JOIN events e ON e.id = r.event_id AND e.accepted_at = r.accepted_at
+    WHERE ($1::text IS NULL OR e.type = $1) AND ($2::text IS NULL OR e.subject = $2)
+      AND ($3::bigint IS NULL OR r.seq > $3) AND ($4::timestamptz IS NULL OR e.accepted_at >= $4)
+      AND ($5::bigint IS NULL OR r.seq < $5)
+    ORDER BY r.seq {{order}} LIMIT $6
+), waiting AS (
+    SELECT NULL::bigint AS seq, NULL::timestamptz AS relayed_at, o.n, {COLUMNS}
+    FROM outbox o JOIN events e ON e.id = o.event_id AND e.accepted_at = o.accepted_at
+    WHERE ($1::text IS NULL OR e.type = $1) AND ($2::text IS NULL OR e.subject = $2)
+      AND ($4::timestamptz IS NULL OR e.accepted_at >= $4) AND $5::bigint IS NULL
+    ORDER BY o.n {{order}} LIMIT $6
+)
+SELECT * FROM (SELECT * FROM relayed UNION ALL SELECT * FROM waiting) AS found
+ORDER BY seq {{order}} NULLS {{nulls}}, n {{order}} LIMIT $6
+"""
+
+GROUPS: Final = """
+SELECT p.grp,
+       k.state, k.attempts, k.error, k.updated_at,
+       (SELECT min(c.at) FROM consumer_commits c
+        WHERE c.grp = p.grp AND c.partition = p.partition AND c.seq >= $2) AS passed_at
+FROM consumer_positions p LEFT JOIN parked k ON k.grp = p.grp AND k.seq = $2
+WHERE p.partition = $1 AND (p.seq >= $2 OR k.seq IS NOT NULL)
+ORDER BY p.grp
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to insert, with the digest of what its sender sent (32 bytes)."""
+
+    event: Event
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An event of the log; `seq` and `relayed_at` are None until the relay has numbered it."""
+
+    wire: dict[str, Any]
+    seq: int | None
+    accepted_at: datetime
+    relayed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTrace:
+    """What became of an event in one group: handled, parked or dead."""
+
+    group: str
+    state: str
+    at: datetime | None
+    attempts: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The way of one event as far as it has come."""
+
+    record: Record
+    groups: tuple[GroupTrace, ...]
+
+
+def wire(row: Row) -> dict[str, Any]:
+    """Make the CloudEvents 1.0 form of a row of `events`."""
+    found = {
+        "specversion": "1.0",
+        "id": str(row["id"]),
+        "type": row["type"],
+        "source": row["source"],
+        "subject": row["subject"],
+        "time": rfc3339(row["time"]),
+        "datacontenttype": "application/json",
+        "data": row["data"],
+    }
+    return found if row["actor"] is None else found | {"actor": row["actor"]}
+
+
+def rfc3339(at: datetime) -> str:
+    """Write an instant in UTC, ending in Z."""
+    return at.isoformat().replace("+00:00", "Z")
+
+
+async def insert(tx: Connection, events: Sequence[NewEvent], trace_id: str | None = None) -> set[UUID]:
+    """Log events and queue them for the relay; answers the ids that were new. Ids must not repeat."""
+    rows = await tx.fetch(
+        INSERT,
+        [new.event.id for new in events],
+        [new.digest for new in events],
+        [new.event.name for new in events],
+        [new.event.subject for new in events],
+        [new.event.actor for new in events],
+        [new.event.source for new in events],
+        [new.event.time for new in events],
+        [new.event.data() for new in events],
+        trace_id,
+    )
+    return {row["id"] for row in rows}
+
+
+async def known(tx: Connection, ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
+    """Answer digest and stored columns of ids that were accepted before (the columns may be gone: null)."""
+    rows = await tx.fetch(
+        f"SELECT i.id AS known_id, i.digest, {COLUMNS} FROM event_ids i"
+        " LEFT JOIN events e ON e.id = i.id AND e.accepted_at = i.accepted_at WHERE i.id = ANY($1)",
+        ids,
+    )
+    return {row["known_id"]: row for row in rows}
+
+
+class EventLog:
+    """Reads of the log, each its own snapshot."""
+
+    def __init__(self, pool: Pool, listener: Listener) -> None:
+        self._pool = pool
+        self._listener = listener
+
+    async def page(
+        self,
+        *,
+        type: str | None = None,  # noqa: A002  the field's own word
+        subject: str | None = None,
+        since_seq: int | None = None,
+        since_time: datetime | None = None,
+        before_seq: int | None = None,
+        limit: int = 50,
+        newest_first: bool = False,
+    ) -> list[Record]:
+        """Answer up to `limit` events, oldest first unless told otherwise.
+
+        Page with `since_seq` (exclusive) going up or `before_seq` (exclusive) going down. Events that
+        the relay has not numbered yet come last going up and first going down.
+        """
+        order, nulls = ("DESC", "FIRST") if newest_first else ("ASC", "LAST")
+        query = LIST.format(order=order, nulls=nulls)
+        rows = await self._pool.fetch(query, type, subject, since_seq, since_time, before_seq, limit)
+        return [_record(row) for row in rows]
+
+    async def get(self, event_id: UUID) -> Record | None:
+        """Answer one event, or None."""
+        row = await self._pool.fetchrow(
+            f"SELECT r.seq, r.relayed_at, {COLUMNS} FROM event_ids i"
+            " JOIN events e ON e.id = i.id AND e.accepted_at = i.accepted_at"
+            " LEFT JOIN relay_log r ON r.event_id = i.id WHERE i.id = $1",
+            event_id,
+        )
+        return _record(row) if row else None
+
+    async def trace(self, event_id: UUID) -> Trace | None:
+        """Answer how far an event has come, or None when there is no such event."""
+        record = await self.get(event_id)
+        if record is None or record.seq is None:
+            return Trace(record, ()) if record else None
+        partition = await self._pool.fetchval("SELECT partition FROM relay_log WHERE seq = $1", record.seq)
+        rows = await self._pool.fetch(GROUPS, partition, record.seq)
+        return Trace(record, tuple(_group(row) for row in rows))
+
+    async def wait_relayed(self, after_seq: int, within_s: float) -> bool:
+        """Wait until the log holds a number above `after_seq`; False when it does not in time."""
+
+        async def newer() -> bool:
+            return await self.head() > after_seq
+
+        return await self._listener.wait_for(newer, within_s)
+
+    async def head(self) -> int:
+        """Answer the last number the relay gave."""
+        return int(await self._pool.fetchval("SELECT seq FROM relay_heads WHERE stream = 'log'"))
+
+    async def of_user(self, user: str, after: UUID | None, limit: int) -> list[Record]:
+        """Answer events that a user caused or that name the user, in the order of their ids."""
+        rows = await self._pool.fetch(
+            f"SELECT NULL::bigint AS seq, NULL::timestamptz AS relayed_at, {COLUMNS} FROM events e"
+            " WHERE (e.actor = $1 OR jsonb_path_exists("
+            "   e.data, '$.** ? (@ == $u)', jsonb_build_object('u', $1::text)))"
+            " AND ($2::uuid IS NULL OR e.id > $2) ORDER BY e.id LIMIT $3",
+            user,
+            after,
+            limit,
+        )
+        return [_record(row) for row in rows]
+
+
+def _record(row: Row) -> Record:
+    return Record(wire(row), row["seq"], row["accepted_at"], row["relayed_at"])
+
+
+def _group(row: Row) -> GroupTrace:
+    if row["state"] is None:
+        return GroupTrace(row["grp"], "handled", row["passed_at"], 1, None)
+    return GroupTrace(row["grp"], row["state"], row["updated_at"], row["attempts"], row["error"])

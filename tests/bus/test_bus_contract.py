@@ -1,0 +1,105 @@
+"""One contract for every Bus: the memory one and the real one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bus.base import Bus, BusError, Entry
+from bus.memory import MemoryBus
+from bus.redis_streams import RedisBus
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
+    made: Bus
+    if request.param == "memory":
+        made = MemoryBus()
+    else:
+        made = RedisBus(request.getfixturevalue("redis_url"), prefix="test")
+    yield made
+    await made.close()
+
+
+def entry(seq: int, prev: int, value: bytes = b"v") -> Entry:
+    return Entry(seq, prev, ((b"event", value), (b"/feed\0zone:a b", b"\x00\xff")))
+
+
+async def test_what_was_appended_is_read_back_with_its_fields(bus: Bus) -> None:
+    assert await bus.append("s", 0, [entry(3, 0), entry(7, 3)]) == 7
+    assert await bus.read("s", 0, count=10, block_ms=1) == [entry(3, 0), entry(7, 3)]
+
+
+async def test_an_append_that_builds_on_another_last_entry_does_nothing(bus: Bus) -> None:
+    await bus.append("s", 0, [entry(3, 0)])
+    assert await bus.append("s", 2, [entry(4, 2), entry(5, 4)]) == 3
+    assert await bus.read("s", 0, count=10, block_ms=1) == [entry(3, 0)]
+
+
+async def test_a_repeated_append_does_not_double(bus: Bus) -> None:
+    await bus.append("s", 0, [entry(3, 0)])
+    assert await bus.append("s", 0, [entry(3, 0)]) == 3
+    assert len(await bus.read("s", 0, count=10, block_ms=1)) == 1
+
+
+async def test_reading_goes_on_after_a_number_and_respects_the_count(bus: Bus) -> None:
+    await bus.append("s", 0, [entry(1, 0), entry(2, 1), entry(3, 2)])
+    assert [e.seq for e in await bus.read("s", 1, count=1, block_ms=1)] == [2]
+
+
+async def test_a_quiet_stream_answers_nothing_in_time(bus: Bus) -> None:
+    assert await bus.read("s", 0, count=10, block_ms=20) == []
+
+
+async def test_a_waiting_reader_is_woken_by_an_append(bus: Bus) -> None:
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        reading = group.create_task(bus.read("s", 0, count=10, block_ms=3000))
+        await asyncio.sleep(0)
+        group.create_task(bus.append("s", 0, [entry(1, 0)]))
+    assert [e.seq for e in reading.result()] == [1]
+
+
+async def test_trimming_forgets_entries_and_keeps_the_last_number(bus: Bus) -> None:
+    await bus.append("s", 0, [entry(1, 0), entry(2, 1)])
+    await bus.trim("s", 2)
+    assert await bus.last(["s", "unknown"]) == [2, 0]
+    assert await bus.append("s", 2, [entry(3, 2)]) == 3
+
+
+async def test_a_dropped_stream_begins_anew(bus: Bus) -> None:
+    await bus.append("s", 0, [entry(9, 0)])
+    await bus.drop(["s"])
+    assert await bus.last(["s"]) == [0]
+    assert await bus.append("s", 0, [entry(4, 2)]) == 4
+
+
+async def test_signals_reach_whoever_listens_now(bus: Bus) -> None:
+    async with bus.signals() as one, bus.signals() as two:
+        await bus.signal(b"a\0b")
+        async with asyncio.timeout(5):
+            assert [await anext(one), await anext(two)] == [b"a\0b", b"a\0b"]
+
+
+async def test_counts_add_up_over_members_and_a_member_may_leave(bus: Bus) -> None:
+    assert await bus.count("viewers:s", "g1", 2, 60) == 2
+    assert await bus.count("viewers:s", "g2", 5, 60) == 7
+    assert await bus.count("viewers:s", "g1", 0, 60) == 5
+
+
+async def test_a_count_that_is_not_renewed_runs_out(bus: Bus) -> None:
+    await bus.count("viewers:s", "gone", 4, 0.001)
+    async with asyncio.timeout(5):
+        while await bus.count("viewers:s", "here", 1, 60) != 1:  # noqa: ASYNC110  the server's clock decides
+            await asyncio.sleep(0.005)
+
+
+async def test_a_server_that_is_away_is_one_kind_of_error() -> None:
+    bus = RedisBus("redis://127.0.0.1:1/0", prefix="test")
+    with pytest.raises(BusError):
+        await bus.ping()
+    with pytest.raises(BusError):
+        await bus.read("s", 0, count=1, block_ms=10)
+    with pytest.raises(BusError):
+        async with bus.signals():
+            pass
+    await bus.close()
