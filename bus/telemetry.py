@@ -40,6 +40,15 @@ SLOW_CLOSES = Counter(
 SIGNALS_DROPPED = Counter(
     "hub_signals_dropped", "Signals not given to a backlogged socket", registry=REGISTRY
 )
+CONNECTS_REFUSED = Counter(
+    "hub_socket_connects_refused",
+    "Namespaces not connected, by the code answered",
+    ["code"],
+    registry=REGISTRY,
+)
+MALFORMED_PACKETS = Counter(
+    "hub_socket_malformed_packets", "Packets that could not be read", registry=REGISTRY
+)
 HTTP_SECONDS = Histogram(
     "hub_http_request_seconds", "Time to answer", ["method", "route", "status"], registry=REGISTRY
 )

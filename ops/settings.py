@@ -1,6 +1,7 @@
 """Owns every setting: environment or `.env`, prefix `HUB_`, nested by `__`, unknown keys refused."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
@@ -83,3 +84,14 @@ def _refuse_unknown(keys: Iterable[str]) -> None:
         field = key.removeprefix(PREFIX).split("__")[0].lower()
         if key.startswith(PREFIX) and field not in Settings.model_fields:
             raise SettingsError(f"{key} is not a setting of the hub; `hub config` lists them")
+
+
+def shown(settings: Settings) -> dict[str, object]:
+    """Answer the settings as `hub config` shows them: by variable name, secrets and passwords masked."""
+    values = settings.model_dump()
+    for name in ("database_url", "redis_url"):
+        secret = getattr(settings, name)
+        values[name] = (
+            re.sub(r"(://[^:/@]*:)[^@]*@", r"\1**********@", secret.get_secret_value()) if secret else None
+        )
+    return values

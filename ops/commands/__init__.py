@@ -1,0 +1,1 @@
+"""The commands behind `hub`, by what they are about."""

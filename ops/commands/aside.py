@@ -1,0 +1,103 @@
+"""Owns the commands for work that was set aside: dlq and replay."""
+
+import asyncio
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from bus import parked
+from bus.positions import lock_group, rewind
+from ops.commands.options import data_dir_option, database
+from ops.effective import effective
+from ops.settings import Settings
+from ops.wiring import table_of_consumers
+
+GROUPS = click.Choice([consumer.group for consumer in table_of_consumers()])
+
+
+@click.group()
+def dlq() -> None:
+    """Look at parked and dead work, and redrive it."""
+
+
+@dlq.command("list")
+@click.option("--group", type=GROUPS)
+@click.option("--state", type=click.Choice(["dead", "parked", "all"]), default="all", show_default=True)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@data_dir_option
+def list_(group: str | None, state: str, limit: int, data_dir: Path | None) -> None:
+    """List parked and dead events, one line each."""
+    states = ["dead", "parked"] if state == "all" else [state]
+    found = asyncio.run(_find(effective(data_dir), group, states, limit))
+    for event in found:
+        error = (event.error or "").splitlines()[0][:80] if event.error else ""
+        what = f"{event.type}  {event.subject}"
+        click.echo(f"{event.group}  {event.seq}  {event.state}  {event.attempts}×  {what}  {error}")
+    if not found:
+        click.echo("nothing is parked and nothing is dead", err=True)
+
+
+@dlq.command()
+@click.argument("seq", type=int)
+@click.option("--group", type=GROUPS, help="Needed only when several groups set it aside.")
+@data_dir_option
+def show(seq: int, group: str | None, data_dir: Path | None) -> None:
+    """Show everything about the event with the number SEQ."""
+    found = asyncio.run(_find(effective(data_dir), group, ["dead", "parked", "handled"], 10_000))
+    for event in found:
+        if event.seq == seq:
+            click.echo(json.dumps(asdict(event), indent=2, default=str))
+            return
+    raise click.ClickException(
+        f"no group has set aside an event with the number {seq}; `hub dlq list` shows them"
+    )
+
+
+@dlq.command()
+@click.option("--group", type=GROUPS, required=True)
+@click.argument("seqs", type=int, nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All dead events of the group.")
+@data_dir_option
+def redrive(group: str, seqs: tuple[int, ...], everything: bool, data_dir: Path | None) -> None:
+    """Give dead events new attempts. They are late: later events of their subject may be done already."""
+    if everything == bool(seqs):
+        raise click.UsageError("name the numbers of events, or --all")
+    count = asyncio.run(_redrive(effective(data_dir), group, None if everything else seqs))
+    click.echo(f"{count} events get new attempts")
+
+
+@click.command()
+@click.option("--group", type=GROUPS, required=True)
+@click.option(
+    "--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"]), help="UTC"
+)
+@data_dir_option
+def replay(group: str, since: datetime | None, data_dir: Path | None) -> None:
+    """Rebuild what a group made, from the log; only for groups that can be rebuilt."""
+    start = since.replace(tzinfo=UTC) if since else None
+    asyncio.run(_replay(effective(data_dir), group, start))
+    click.echo(f"{group} is being rebuilt from {start.isoformat() if start else 'the beginning'}")
+
+
+async def _find(
+    settings: Settings, group: str | None, states: list[str], limit: int
+) -> list[parked.ParkedEvent]:
+    async with database(settings) as pool:
+        return await parked.find(pool, group, states, limit)
+
+
+async def _redrive(settings: Settings, group: str, seqs: tuple[int, ...] | None) -> int:
+    async with database(settings) as pool, pool.acquire() as tx:
+        return await parked.redrive(tx, group, seqs)
+
+
+async def _replay(settings: Settings, group: str, since: datetime | None) -> None:
+    consumer = next(consumer for consumer in table_of_consumers() if consumer.group == group)
+    if consumer.reset is None:
+        raise click.ClickException(f"{group} cannot be rebuilt: what it did went out and would go out again")
+    async with database(settings) as pool, pool.acquire() as tx, tx.transaction():
+        await lock_group(tx, group)
+        await rewind(tx, group, await consumer.reset(tx, since))

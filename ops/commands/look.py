@@ -1,0 +1,30 @@
+"""Owns the commands that look: doctor and config."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import click
+
+from ops.commands.options import data_dir_option
+from ops.doctor import examine
+from ops.effective import effective
+from ops.settings import shown
+
+
+@click.command()
+@data_dir_option
+def config(data_dir: Path | None) -> None:
+    """Show the effective settings as JSON, secrets masked."""
+    click.echo(json.dumps(shown(effective(data_dir)), indent=2, default=str))
+
+
+@click.command()
+@data_dir_option
+def doctor(data_dir: Path | None) -> None:
+    """Check every dependency and say what to do."""
+    findings = asyncio.run(examine(effective(data_dir)))
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.well else 'FAIL'}  {finding.what}: {finding.says}")
+    if not all(finding.well for finding in findings):
+        raise SystemExit(1)

@@ -1,0 +1,75 @@
+"""Owns the commands about people: tokens, suspension, erasure."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from bus.outbox import CHANNEL, Outbox
+from ops.commands.options import Duration, data_dir_option, database
+from ops.effective import effective, sign
+from ops.settings import Settings
+from schemas.store.erasure import erase_user
+from schemas.store.users import Users
+
+
+@click.command()
+@click.argument("user")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(["user", "publish", "admin"]))
+@click.option("--ttl", type=Duration(), default="1h", show_default=True)
+@data_dir_option
+def token(user: str, scopes: tuple[str, ...], ttl: timedelta, data_dir: Path | None) -> None:
+    """Print a signed token for USER; --scope is repeatable (default: user)."""
+    click.echo(sign(effective(data_dir), user, scopes or ("user",), ttl))
+
+
+@click.group()
+def users() -> None:
+    """Suspend, resume and erase people."""
+
+
+@users.command()
+@click.argument("user")
+@data_dir_option
+def suspend(user: str, data_dir: Path | None) -> None:
+    """Cut USER's connections now and keep USER out."""
+    asyncio.run(_suspend(effective(data_dir), user))
+    click.echo(f"{user} is suspended")
+
+
+@users.command()
+@click.argument("user")
+@data_dir_option
+def resume(user: str, data_dir: Path | None) -> None:
+    """Let USER in again."""
+    asyncio.run(_resume(effective(data_dir), user))
+    click.echo(f"{user} may come in again")
+
+
+@users.command()
+@click.argument("user")
+@click.confirmation_option(prompt="This cannot be undone. Erase this person?")
+@data_dir_option
+def erase(user: str, data_dir: Path | None) -> None:
+    """Replace USER's id and words in the log by a tombstone, and forget the profile."""
+    count = asyncio.run(_erase(effective(data_dir), user))
+    click.echo(f"{user} is erased; {count} events were rewritten")
+
+
+async def _erase(settings: Settings, user: str) -> int:
+    async with database(settings) as pool:
+        return await erase_user(pool, user)
+
+
+async def _suspend(settings: Settings, user: str) -> None:
+    async with database(settings) as pool, pool.acquire() as tx, tx.transaction():
+        await Users().suspend(tx, user)
+        await Outbox(pool).control(tx, "suspend", user)  # also when it was so already: cut what is open
+        await tx.execute(f"NOTIFY {CHANNEL}")
+
+
+async def _resume(settings: Settings, user: str) -> None:
+    async with database(settings) as pool, pool.acquire() as tx, tx.transaction():
+        if not await Users().resume(tx, user):
+            raise click.ClickException(f"{user} is not suspended")

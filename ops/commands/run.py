@@ -1,0 +1,64 @@
+"""Owns the commands that run the hub: up, serve, work, migrate."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from ops import run as roles
+from ops.commands.options import data_dir_option
+from ops.effective import effective
+from ops.logs import configure
+from ops.settings import Settings, SettingsError, load
+from ops.up import up as run_everything
+from schemas.migrate import migrate as apply_migrations
+
+host_option = click.option("--host", default="127.0.0.1", show_default=True)
+port_option = click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
+
+
+def _logged(settings: Settings) -> Settings:
+    configure(settings.log_level, settings.log_format)
+    return settings
+
+
+@click.command()
+@host_option
+@port_option
+@data_dir_option
+def up(host: str, port: int, data_dir: Path | None) -> None:
+    """Run all roles with embedded services; --port 0 picks a free port."""
+    settings = _logged(load(**({"data_dir": data_dir} if data_dir else {})))
+    try:
+        run_everything(settings, host, port)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # Ctrl-C while starting
+
+
+@click.command()
+@host_option
+@port_option
+@data_dir_option
+def serve(host: str, port: int, data_dir: Path | None) -> None:
+    """Run the doors: HTTP, sockets, web client."""
+    settings = _logged(effective(data_dir))
+    with roles.bind(host, port) as listening:
+        asyncio.run(roles.serve(settings, listening, lambda url: click.echo(f"hub ready {url}")))
+
+
+@click.command()
+@data_dir_option
+def work(data_dir: Path | None) -> None:
+    """Run the relay, the groups and the maintenance."""
+    asyncio.run(roles.work(_logged(effective(data_dir))))
+
+
+@click.command()
+@data_dir_option
+def migrate(data_dir: Path | None) -> None:
+    """Apply the migrations that the database lacks."""
+    settings = effective(data_dir)
+    if settings.database_url is None:
+        raise SettingsError("HUB_DATABASE_URL is not set, and no hub is running in the data directory")
+    applied = asyncio.run(apply_migrations(settings.database_url.get_secret_value()))
+    click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")

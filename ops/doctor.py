@@ -1,0 +1,157 @@
+"""Owns the check-up of a hub's surroundings: each finding says what is so, and what to do about it."""
+
+import shutil
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import redis.asyncio as aioredis
+from redis.exceptions import RedisError
+
+from bus.partitions import PartitionsError
+from bus.relay import LOCK
+from ops.settings import Settings
+from schemas import migrate
+from schemas.db import Session, connect
+
+LEAST_FREE: Final = 500_000_000
+LEAST_REDIS: Final = (7, 0)
+MOST_LAG: Final = 1000
+WEB: Final = Path(__file__).parent.parent / "gateways" / "web"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    well: bool
+    says: str
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at everything; a broken part does not keep the others from being looked at."""
+    return [
+        *await _database(settings),
+        await _redis(settings),
+        _tokens(settings),
+        _web_client(),
+        _disk(settings),
+    ]
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    if settings.database_url is None:
+        return [Finding("database", False, "no address: start `hub up`, or set HUB_DATABASE_URL")]
+    try:
+        connection = await connect(settings.database_url.get_secret_value())
+    except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as error:
+        return [
+            Finding(
+                "database", False, f"cannot be reached ({error}): is it running, is HUB_DATABASE_URL right?"
+            )
+        ]
+    try:
+        looks: dict[str, Callable[[Session], Awaitable[Finding]]] = {
+            "database": _version,
+            "migrations": _migrations,
+            "relay": _relay,
+            "groups": _groups,
+            "dead work": _dead,
+        }
+        return [await _look(what, look, connection) for what, look in looks.items()]
+    finally:
+        await connection.close()
+
+
+async def _look(what: str, look: Callable[[Session], Awaitable[Finding]], connection: Session) -> Finding:
+    try:
+        return await look(connection)
+    except (asyncpg.PostgresError, migrate.MigrationError, PartitionsError) as error:
+        return Finding(what, False, str(error))
+
+
+async def _version(connection: Session) -> Finding:
+    version = connection.get_server_version()
+    return Finding(
+        "database", version.major >= 15, f"PostgreSQL {version.major}.{version.minor} (15 or newer is needed)"
+    )
+
+
+async def _migrations(connection: Session) -> Finding:
+    await migrate.check(connection)
+    return Finding("migrations", True, "up to date")
+
+
+async def _relay(connection: Session) -> Finding:
+    leads = await connection.fetchval(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = $1", LOCK
+    )
+    waiting = await connection.fetchval("SELECT count(*) FROM outbox")
+    if not leads:
+        return Finding("relay", False, f"nobody leads, {waiting} entries wait: start `hub work` or `hub up`")
+    return Finding("relay", waiting < MOST_LAG, f"leads; {waiting} entries wait")
+
+
+async def _groups(connection: Session) -> Finding:
+    idle = await connection.fetch(
+        "SELECT grp, count(*) AS n FROM consumer_positions"
+        " WHERE owner IS NULL OR lease_until < clock_timestamp() GROUP BY grp"
+    )
+    says = ", ".join(f"{row['grp']}: {row['n']} partitions without a worker" for row in idle)
+    return Finding(
+        "groups", not idle, f"{says}: start `hub work`" if idle else "every partition has a worker"
+    )
+
+
+async def _dead(connection: Session) -> Finding:
+    dead = await connection.fetchval("SELECT count(*) FROM parked WHERE state = 'dead'")
+    return Finding(
+        "dead work", not dead, f"{dead} events: `hub dlq list --state dead` shows them" if dead else "none"
+    )
+
+
+async def _redis(settings: Settings) -> Finding:
+    if settings.redis_url is None:
+        return Finding("redis", False, "no address: start `hub up`, or set HUB_REDIS_URL")
+    client = aioredis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2)
+    try:
+        info = await client.info("server")
+    except (RedisError, OSError) as error:
+        return Finding("redis", False, f"cannot be reached ({error}): is it running, is HUB_REDIS_URL right?")
+    finally:
+        await client.aclose()
+    name = "Valkey" if "valkey_version" in info else "Redis"
+    version = str(info.get("valkey_version", info["redis_version"]))
+    well = tuple(int(part) for part in version.split(".")[:2]) >= LEAST_REDIS
+    return Finding("redis", well, f"{name} {version} (7.0 or newer is needed)")
+
+
+def _tokens(settings: Settings) -> Finding:
+    auth = settings.auth
+    if not (auth.secret or auth.public_key or auth.jwks_url):
+        return Finding("tokens", False, "set HUB_AUTH__SECRET, HUB_AUTH__PUBLIC_KEY or HUB_AUTH__JWKS_URL")
+    return Finding(
+        "tokens",
+        True,
+        "checked by " + ("secret" if auth.secret else "public key" if auth.public_key else "JWKS"),
+    )
+
+
+def _web_client() -> Finding:
+    well = (WEB / "node_modules" / "socket.io-client").is_dir()
+    return Finding(
+        "web client", well, "its libraries are there" if well else "its libraries are missing: `make .venv`"
+    )
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = next(
+        path
+        for path in (settings.data_dir.absolute(), *settings.data_dir.absolute().parents)
+        if path.exists()
+    )
+    free = shutil.disk_usage(folder).free
+    return Finding("disk", free > LEAST_FREE, f"{free // 1_000_000:,} MB free in {folder}")

@@ -1,0 +1,61 @@
+"""Owns how a command finds its hub: settings first, then what the data directory of `hub up` says."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from gateways.auth import issue
+from ops.embedded.data_dir import DataDir
+from ops.embedded.errors import EmbeddedError
+from ops.settings import Auth, Settings, SettingsError, load
+from schemas.clock import SystemClock
+
+
+def effective(data_dir: Path | None) -> Settings:
+    """Load the settings and fill in what a running `hub up` left in its data directory."""
+    settings = load(**({"data_dir": data_dir} if data_dir else {}))
+    found = DataDir(settings.data_dir).read_hub_json() or {}
+    filled: dict[str, object] = {}
+    if settings.database_url is None and "database_url" in found:
+        filled["database_url"] = SecretStr(found["database_url"])
+    if settings.redis_url is None and "redis_url" in found:
+        filled["redis_url"] = SecretStr(found["redis_url"])
+    if settings.public_url is None and "url" in found:
+        filled["public_url"] = found["url"]
+    return with_auth(settings.model_copy(update=filled))
+
+
+def with_auth(settings: Settings) -> Settings:
+    """Take the data directory's development secret where no other way to check tokens is set."""
+    auth = settings.auth
+    if auth.secret or auth.public_key or auth.jwks_url:
+        return settings
+    try:
+        secret = DataDir(settings.data_dir).auth_secret()
+    except EmbeddedError:
+        return settings  # commands that need it say so
+    found = Auth(secret=SecretStr(secret), issuer=auth.issuer, audience=auth.audience)
+    return settings.model_copy(update={"auth": found})
+
+
+def sign(settings: Settings, user: str, scopes: tuple[str, ...], ttl: timedelta) -> str:
+    """Sign a token; raises SettingsError when this machine has no shared secret to sign with."""
+    auth = settings.auth
+    if auth.secret is None:
+        raise SettingsError(
+            f"there is no shared secret to sign with: set HUB_AUTH__SECRET, or start `hub up` in"
+            f" {settings.data_dir} first"
+        )
+    try:
+        return issue(
+            auth.secret.get_secret_value(),
+            user,
+            scopes,
+            ttl,
+            SystemClock(),
+            issuer=auth.issuer,
+            audience=auth.audience,
+        )
+    except ValueError:
+        raise SettingsError(f"{user!r} is not a user id: [A-Za-z0-9_.:-], at most 64") from None

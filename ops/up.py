@@ -1,0 +1,77 @@
+"""Owns `hub up`: every role in one process, with a PostgreSQL and a Valkey of its own where none is given."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from ops.effective import with_auth
+from ops.embedded.data_dir import DataDir
+from ops.embedded.postgres import EmbeddedPostgres
+from ops.embedded.progress import say
+from ops.embedded.supervisor import Supervisor
+from ops.embedded.valkey import EmbeddedValkey
+from ops.run import bind, everything
+from ops.settings import Settings
+from schemas.migrate import migrate
+
+
+def up(settings: Settings, host: str, port: int) -> None:
+    """Start everything, say so, and stop everything on a signal; raises with one clear sentence."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with DataDir(settings.data_dir) as data_dir, bind(host, port) as listening:
+        postgres = EmbeddedPostgres(data_dir) if settings.database_url is None else None
+        valkey = EmbeddedValkey(data_dir) if settings.redis_url is None else None
+        supervisor = Supervisor(*(service for service in (postgres, valkey) if service))
+        try:
+            supervisor.start()
+            known = _with_addresses(settings, postgres, valkey)
+            _migrate(known)
+            own = known.auth.secret is None and not (known.auth.public_key or known.auth.jwks_url)
+            known = with_auth(known)
+            asyncio.run(
+                everything(
+                    known,
+                    listening,
+                    lambda url: _announce(data_dir, known, url),
+                    supervisor.watch,
+                    dev_secret=data_dir.auth_secret() if own else None,
+                )
+            )
+        finally:
+            data_dir.remove_hub_json()
+            supervisor.stop()
+
+
+def _with_addresses(
+    settings: Settings, postgres: EmbeddedPostgres | None, valkey: EmbeddedValkey | None
+) -> Settings:
+    found: dict[str, object] = {}
+    if postgres:
+        found["database_url"] = SecretStr(postgres.dsn)
+    if valkey:
+        found["redis_url"] = SecretStr(valkey.url)
+    return settings.model_copy(update=found)
+
+
+def _migrate(settings: Settings) -> None:
+    if settings.database_url is None:
+        return
+    for name in asyncio.run(migrate(settings.database_url.get_secret_value())):
+        say(f"applied the migration {Path(name).stem}")
+
+
+def _announce(data_dir: DataDir, settings: Settings, url: str) -> None:
+    data_dir.write_hub_json(
+        {
+            "url": url,
+            "pid": os.getpid(),
+            "database_url": settings.database_url.get_secret_value() if settings.database_url else None,
+            "redis_url": settings.redis_url.get_secret_value() if settings.redis_url else None,
+            "simulators": {},
+        }
+    )
+    print(f"hub ready {url}", flush=True)  # noqa: T201  scripts wait for this very line

@@ -1,0 +1,188 @@
+"""Owns how the parts are put together; ends with the table of consumers: all reactions on one screen."""
+
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+
+from bus import partitions
+from bus.appender import Appender
+from bus.base import Bus
+from bus.consumer import Consumer
+from bus.maintenance import Maintenance
+from bus.outbox import Outbox
+from bus.push_log import PushTail
+from bus.redis_streams import RedisBus
+from bus.relay import RELAYED, Relay, RelayConfig
+from bus.signals import Signals
+from bus.tasks import cancel, spawn
+from bus.viewers import ViewerCounts
+from bus.worker import GroupWorker
+from gateways.auth import Authenticator, Keys, PublicKey, SharedSecret
+from gateways.config import GatewayConfig
+from gateways.gateway import Gateway
+from gateways.jwks import JwksKeys
+from ops.settings import Auth, Settings, SettingsError
+from schemas import migrate
+from schemas.clock import Clock, SystemClock
+from schemas.db import Pool, create_pool
+from schemas.events.registry import REGISTRY
+from schemas.listen import Listener
+from schemas.store import stats
+from schemas.store.events import EventLog
+from schemas.store.users import Users
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What every role needs: the database, the streams, and what they agreed on."""
+
+    settings: Settings
+    dsn: str
+    pool: Pool
+    bus: Bus
+    instance: partitions.Instance
+    name: str
+    """Of this process, unique among all."""
+
+
+@asynccontextmanager
+async def base(settings: Settings) -> AsyncIterator[Base]:
+    """Connect; raises SettingsError with one clear sentence when something is missing or refuses us."""
+    dsn, redis_url = _addresses(settings)
+    try:
+        pool = await create_pool(dsn, max_size=settings.database_pool)
+    except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as error:
+        raise SettingsError(
+            f"HUB_DATABASE_URL: the database cannot be reached: {error or 'no answer'}"
+        ) from error
+    try:
+        async with pool.acquire() as tx, tx.transaction():
+            await migrate.check(tx)
+            instance = await partitions.agree(tx, settings.partitions)
+        bus = RedisBus(redis_url, prefix=instance.prefix)
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        yield Base(settings, dsn, pool, bus, instance, name)
+        await bus.close()
+    finally:
+        pool.terminate()  # tasks that were cancelled may have left connections in the middle of something
+
+
+@asynccontextmanager
+async def doors(parts: Base, *, dev_secret: str | None = None) -> AsyncIterator[Gateway]:
+    """Make what the doors need, and listen for what the relay does."""
+    listener = Listener(parts.dsn, RELAYED)
+    listening = spawn(listener.run(), name="listener")
+    clock = SystemClock()
+    yield Gateway(
+        config=_gateway_config(parts, dev_secret),
+        clock=clock,
+        auth=_authenticator(parts.settings, clock),
+        pool=parts.pool,
+        outbox=Outbox(parts.pool),
+        events=EventLog(parts.pool, listener),
+        users=Users(),
+        push=PushTail(parts.bus, parts.pool),
+        signals=Signals(parts.bus),
+        viewers=ViewerCounts(parts.bus, parts.name),
+        readiness={"database": _database_answers(parts.pool), "redis": parts.bus.ping},
+    )
+    await cancel(listening)
+
+
+@asynccontextmanager
+async def workers(parts: Base) -> AsyncIterator[None]:
+    """Run the relay, the groups and the maintenance in the background."""
+    consumers = table_of_consumers()
+    retention = parts.settings.retention_days
+    maintenance = Maintenance(parts.pool, SystemClock(), timedelta(days=retention) if retention else None)
+    running = [
+        spawn(_relay(parts, consumers).run(), name="relay"),
+        spawn(maintenance.keep(), name="maintenance"),
+        spawn(maintenance.watch(), name="gauges"),
+        *(spawn(_worker(parts, consumer).run(), name=consumer.group) for consumer in consumers),
+    ]
+    yield
+    await cancel(*running)
+
+
+def _relay(parts: Base, consumers: Sequence[Consumer]) -> Relay:
+    appender = Appender(
+        parts.bus,
+        partitions=parts.instance.partitions,
+        groups=[consumer.group for consumer in consumers],
+        window_s=parts.settings.recovery_window,
+    )
+    return Relay(parts.dsn, appender, RelayConfig(partitions=parts.instance.partitions))
+
+
+def _worker(parts: Base, consumer: Consumer) -> GroupWorker:
+    return GroupWorker(
+        consumer,
+        worker=parts.name,
+        pool=parts.pool,
+        bus=parts.bus,
+        partitions=parts.instance.partitions,
+    )
+
+
+def _addresses(settings: Settings) -> tuple[str, str]:
+    if settings.database_url is None:
+        raise SettingsError("HUB_DATABASE_URL is not set; `hub up` brings a database of its own")
+    if settings.redis_url is None:
+        raise SettingsError("HUB_REDIS_URL is not set; `hub up` brings a Valkey of its own")
+    return settings.database_url.get_secret_value(), settings.redis_url.get_secret_value()
+
+
+def _gateway_config(parts: Base, dev_secret: str | None) -> GatewayConfig:
+    settings = parts.settings
+    return GatewayConfig(
+        gateway_id=parts.name,
+        limits=settings.limits,
+        public_url=settings.public_url,
+        allowed_origins=settings.allowed_origins,
+        trusted_proxies=settings.trusted_proxies,
+        dev_secret=dev_secret,
+    )
+
+
+def _authenticator(settings: Settings, clock: Clock) -> Authenticator:
+    return Authenticator(
+        _keys(settings.auth), clock, issuer=settings.auth.issuer, audience=settings.auth.audience
+    )
+
+
+def _keys(auth: Auth) -> Keys:
+    try:
+        if auth.secret:
+            return SharedSecret(auth.secret.get_secret_value())
+        if auth.public_key:
+            return PublicKey(auth.public_key)
+        if auth.jwks_url:
+            return JwksKeys(auth.jwks_url)
+    except ValueError as error:
+        raise SettingsError(f"HUB_AUTH: {error}") from error
+    raise SettingsError(
+        "set HUB_AUTH__SECRET, HUB_AUTH__PUBLIC_KEY or HUB_AUTH__JWKS_URL: whose tokens count?"
+    )
+
+
+def _database_answers(pool: Pool) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        await pool.fetchval("SELECT 1")
+
+    return check
+
+
+EVERY_EVENT: Final = tuple(REGISTRY.types())
+
+
+def table_of_consumers() -> tuple[Consumer, ...]:
+    """The whole system's reactions: which group does what upon which events."""
+    return (Consumer(group="stats", handlers=dict.fromkeys(EVERY_EVENT, stats.count), reset=stats.reset),)

@@ -1,0 +1,82 @@
+"""Owns the way in from CloudEvents JSON: its members, and what is wrong with them in plain words."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from schemas.events.base import ENVELOPE, Envelope
+from schemas.events.members import PATTERN_WORDS
+
+_PROTOCOL: Final = frozenset({"specversion", "type", "datacontenttype", "data"})
+_IGNORED: Final = frozenset({"traceparent", "tracestate", "dataschema"})
+_KNOWN: Final = ENVELOPE | _PROTOCOL | _IGNORED
+
+_WORDS: Final = {
+    "missing": "is required",
+    "string_too_short": "must not be empty",
+    "string_unicode": "must be valid Unicode (it contains half of a surrogate pair)",
+    "tuple_type": "must be a list",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong, and where: `data.amount`, `time`; an empty path means the event as a whole."""
+
+    path: str
+    message: str
+
+
+def values(model: type[Envelope], wire: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an event; null is the same as absent."""
+    envelope = {name: wire[name] for name in ENVELOPE if wire.get(name) is not None}
+    members = {field: data[name] for name, field in model.data_members.items() if data.get(name) is not None}
+    return envelope | members
+
+
+def protocol_errors(wire: Mapping[str, Any]) -> Iterator[FieldError]:
+    if wire.get("specversion") not in (None, "1.0"):  # no set: what a stranger sent may not be hashable
+        yield FieldError("specversion", 'must be "1.0"')
+    media_type = wire.get("datacontenttype")
+    if media_type is not None and not _is_json(media_type):
+        yield FieldError("datacontenttype", "must be application/json")
+
+
+def _is_json(media_type: object) -> bool:
+    return isinstance(media_type, str) and media_type.partition(";")[0].strip().lower() == "application/json"
+
+
+def unknown_members(
+    model: type[Envelope], wire: Mapping[str, Any], data: Mapping[str, Any]
+) -> Iterator[FieldError]:
+    for name in wire:
+        if name not in _KNOWN:
+            yield FieldError(_printable(name), "is not a member of an event")
+    for name in data:
+        if name not in model.data_members:
+            yield FieldError(f"data.{_printable(name)}", "is not a member of this event type")
+
+
+def value_errors(model: type[Envelope], invalid: ValidationError) -> Iterator[FieldError]:
+    names = {field: name for name, field in model.data_members.items()}
+    for error in invalid.errors(include_url=False, include_input=False):
+        field, *deeper = map(str, error["loc"])
+        path = f"data.{names[field]}" if field in names else field
+        yield FieldError(".".join((path, *deeper)), _words(error))
+
+
+def _words(error: ErrorDetails) -> str:
+    if error["type"] == "string_pattern_mismatch":
+        return PATTERN_WORDS[error["ctx"]["pattern"]]
+    if error["type"] in _WORDS:
+        return _WORDS[error["type"]]
+    return error["msg"].replace("Input should", "must", 1).replace("String should", "must", 1)
+
+
+def _printable(name: str) -> str:
+    """A stranger's member name, fit for an answer: short, and nothing JSON or PostgreSQL cannot hold."""
+    short = name[:100]
+    return short if short.isprintable() else ascii(short)[1:-1]

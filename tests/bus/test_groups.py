@@ -1,0 +1,256 @@
+"""Groups: exactly once, in order per subject, whatever fails."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from bus import parked
+from bus.base import Bus
+from bus.consumer import Consumer, Handler, PartitionWork
+from bus.log import RelayLog
+from bus.positions import LostLeaseError, Positions, lock_group, rewind
+from bus.relay import Relay
+from bus.retry import Retry
+from bus.tasks import cancel, spawn
+from bus.worker import GroupWorker
+from schemas.db import Connection, Pool
+from schemas.events.base import Event
+from schemas.events.content import ContentLiked
+from tests.bus.conftest import PARTITIONS, Publish, relayed
+from tests.waiting import until
+
+QUICK = Retry(attempts=3, first=timedelta(milliseconds=10), factor=1)
+
+
+@pytest.fixture(autouse=True)
+async def applied(pool: Pool) -> None:
+    """What the group did: a row each time it handled an event, so that a second time would show."""
+    await pool.execute("CREATE TABLE applied (n bigint GENERATED ALWAYS AS IDENTITY, id uuid, subject text)")
+
+
+async def apply(tx: Connection, events: Sequence[Event]) -> None:
+    await tx.executemany(
+        "INSERT INTO applied (id, subject) VALUES ($1, $2)", [(event.id, event.subject) for event in events]
+    )
+
+
+def consumer(handler: Handler = apply, retry: Retry = QUICK) -> Consumer:
+    return Consumer(group="g", handlers={ContentLiked: handler}, retry=retry)
+
+
+StartWorker = Callable[..., "asyncio.Task[None]"]
+
+
+@pytest.fixture
+async def start(pool: Pool, bus: Bus, agreed: None) -> AsyncIterator[StartWorker]:
+    running: list[asyncio.Task[None]] = []
+
+    def begin(name: str = "w1", using: Consumer | None = None) -> "asyncio.Task[None]":
+        worker = GroupWorker(
+            using or consumer(), worker=name, pool=pool, bus=bus, partitions=PARTITIONS, lease_s=0.6
+        )
+        task = spawn(worker.run(), name=name)
+        running.append(task)
+        return task
+
+    yield begin
+    await cancel(*running)
+
+
+async def all_applied(pool: Pool, events: Sequence[Event]) -> None:
+    async def done() -> bool:
+        return bool(await pool.fetchval("SELECT count(*) >= $1 FROM applied", len(events)))
+
+    await until(done)
+    await assert_once_and_in_order(pool, events)
+
+
+async def assert_once_and_in_order(pool: Pool, events: Sequence[Event]) -> None:
+    rows = await pool.fetch("SELECT id, subject FROM applied ORDER BY n")
+    assert len(rows) == len(events)
+    for subject in {event.subject for event in events}:
+        assert [r["id"] for r in rows if r["subject"] == subject] == [
+            e.id for e in events if e.subject == subject
+        ]
+
+
+async def test_every_event_is_applied_once_and_in_order_per_subject(
+    pool: Pool, relaying: Relay, publish: Publish, start: StartWorker
+) -> None:
+    start()
+    events = await publish(40, subjects=6) + await publish(40, subjects=6)
+    await all_applied(pool, events)
+
+
+async def test_two_workers_share_the_partitions_and_double_nothing(
+    pool: Pool, relaying: Relay, publish: Publish, start: StartWorker
+) -> None:
+    start("w1")
+    start("w2")
+
+    async def shared() -> bool:
+        owners = await pool.fetch("SELECT owner, count(*) AS n FROM consumer_positions GROUP BY owner")
+        return sorted(row["n"] for row in owners) == [2, 2]
+
+    await until(shared)
+    await all_applied(pool, await publish(60, subjects=12))
+
+
+async def test_a_worker_that_leaves_hands_its_partitions_over(
+    pool: Pool, relaying: Relay, publish: Publish, start: StartWorker
+) -> None:
+    first = start("w1")
+    before = await publish(20)
+    await all_applied(pool, before)
+    await cancel(first)
+    start("w2")
+    after = await publish(20)
+    await all_applied(pool, before + after)
+
+
+async def test_a_worker_that_lost_its_lease_commits_nothing(
+    pool: Pool, relaying: Relay, publish: Publish
+) -> None:
+    await publish(6, subjects=1)
+    await relayed(pool, 6)
+    late, quick = Positions("g", "late", 30), Positions("g", "quick", 30)
+    await late.prepare(pool, PARTITIONS)
+    leases = await late.claim(pool, PARTITIONS)
+    await pool.execute("UPDATE consumer_positions SET lease_until = now() - interval '1 second'")
+    taken = await quick.claim(pool, PARTITIONS)
+    for old, new in zip(leases, taken, strict=True):
+        entries = await RelayLog(pool).events(old.partition, 0, 100)
+        if entries:
+            with pytest.raises(LostLeaseError):
+                await PartitionWork(consumer(), old, pool).handle(entries, 0)
+            await PartitionWork(consumer(), new, pool).handle(entries, 0)
+    assert await pool.fetchval("SELECT count(*) FROM applied") == 6
+
+
+async def test_the_same_entries_cannot_be_handled_twice(
+    pool: Pool, relaying: Relay, publish: Publish
+) -> None:
+    await publish(3, subjects=1)
+    await relayed(pool, 3)
+    positions = Positions("g", "w", 30)
+    await positions.prepare(pool, PARTITIONS)
+    for lease in await positions.claim(pool, PARTITIONS):
+        if entries := await RelayLog(pool).events(lease.partition, 0, 100):
+            work = PartitionWork(consumer(), lease, pool)
+            await work.handle(entries, 0)
+            with pytest.raises(LostLeaseError):
+                await work.handle(entries, 0)
+    assert await pool.fetchval("SELECT count(*) FROM applied") == 3
+
+
+async def test_a_gap_in_the_stream_is_filled_from_the_log(
+    pool: Pool, redis_url: str, relaying: Relay, publish: Publish, start: StartWorker
+) -> None:
+    events = await publish(30)
+    await relayed(pool, 30)
+    async with Redis.from_url(redis_url) as redis:
+        await redis.flushall()
+    start()
+    await all_applied(pool, events + await publish(10))
+
+
+async def test_a_failing_event_is_parked_and_only_its_subject_waits(
+    pool: Pool, relaying: Relay, publish: Publish, start: StartWorker
+) -> None:
+    healed = asyncio.Event()
+
+    async def picky(tx: Connection, events: Sequence[Event]) -> None:
+        if not healed.is_set() and any(event.subject == "content:c1" for event in events):
+            raise RuntimeError("c1 is broken")
+        await apply(tx, events)
+
+    start(using=consumer(picky, Retry(attempts=1000, first=timedelta(milliseconds=10), factor=1)))
+    events = await publish(12, subjects=3)
+
+    async def others_are_done() -> bool:
+        return bool(await pool.fetchval("SELECT count(*) = 8 FROM applied"))
+
+    await until(others_are_done)
+    waiting = await parked.find(pool, "g", ["parked"], 10)
+    assert {event.subject for event in waiting} == {"content:c1"}
+    assert [event.attempts > 0 for event in waiting] == [True, False, False, False]
+    assert "c1 is broken" in (waiting[0].error or "")
+    healed.set()
+    await all_applied(pool, events)
+    assert await parked.find(pool, "g", ["parked", "dead"], 10) == []
+
+
+async def test_spent_attempts_make_an_event_dead_and_its_subject_goes_on(
+    pool: Pool, relaying: Relay, publish: Publish, start: StartWorker
+) -> None:
+    events = await publish(4, subjects=1)
+    broken = events[1].id
+
+    async def picky(tx: Connection, batch: Sequence[Event]) -> None:
+        if any(event.id == broken for event in batch):
+            raise RuntimeError("never")
+        await apply(tx, batch)
+
+    start(using=consumer(picky))
+
+    async def rest_is_done() -> bool:
+        return bool(await pool.fetchval("SELECT count(*) = 3 FROM applied"))
+
+    await until(rest_is_done)
+    [dead] = await parked.find(pool, "g", ["dead"], 10)
+    assert (dead.event_id, dead.attempts) == (str(broken), 3)
+
+
+async def test_a_redriven_event_is_handled_late(
+    pool: Pool, relaying: Relay, publish: Publish, start: StartWorker
+) -> None:
+    healed = asyncio.Event()
+
+    async def picky(tx: Connection, batch: Sequence[Event]) -> None:
+        if not healed.is_set():
+            raise RuntimeError("not yet")
+        await apply(tx, batch)
+
+    start(using=consumer(picky))
+    events = await publish(1)
+
+    async def dead() -> bool:
+        return bool(await parked.find(pool, "g", ["dead"], 1))
+
+    await until(dead)
+    healed.set()
+    async with pool.acquire() as tx:
+        assert await parked.redrive(tx, "g", None) == 1
+    await all_applied(pool, events)
+
+
+async def test_an_event_of_an_unknown_type_is_set_aside_and_not_skipped(
+    pool: Pool, relay: Relay, publish: Publish, start: StartWorker
+) -> None:
+    await publish(1)
+    await pool.execute("UPDATE events SET type = 'content.from_the_future'")
+    relaying = spawn(relay.run(), name="relay")
+    start()
+
+    async def dead() -> bool:
+        return bool(await parked.find(pool, "g", ["dead"], 1))
+
+    await until(dead)
+    assert await pool.fetchval("SELECT count(*) FROM applied") == 0
+    await cancel(relaying)
+
+
+async def test_a_rewound_group_handles_everything_again(
+    pool: Pool, relaying: Relay, publish: Publish, start: StartWorker
+) -> None:
+    start()
+    events = await publish(20)
+    await all_applied(pool, events)
+    async with pool.acquire() as tx, tx.transaction():
+        await lock_group(tx, "g")
+        await tx.execute("DELETE FROM applied")
+        await rewind(tx, "g", None)
+    await all_applied(pool, events)

@@ -1,0 +1,246 @@
+"""Both load generators against a server that behaves as the test tells it."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from redis.asyncio import Redis
+
+from bus.tasks import cancel, spawn
+from ops.bench import generator
+from ops.bench.errors import BenchError
+from ops.bench.generator import Generator, Load, Measured, PhasePlan
+from ops.bench.results import Phase
+
+CLIENTS = 4
+STREAM = "bench-test:push"
+FIELD = b"/feed\0feed"
+
+Behaviour = Callable[[int, bytes], Iterable[bytes]]
+"""What each client is sent for the event of this place (0 on), given its frame."""
+
+
+def frame(text: bytes) -> bytes:
+    size = len(text)
+    return (bytes((0x81, size)) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big")) + text
+
+
+class OddServer:
+    """A Socket.IO server that sends each event of the stream in its own way."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self._behaviour = behaviour
+        self._clients: list[asyncio.StreamWriter] = []
+        self.heard: list[bytes] = []
+        self.answer_to_connect = b'40/feed,{"sid":"x"}'
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n" + frame(b'0{"sid":"x"}')
+            )
+            self.heard.append(await read_masked(reader))
+            writer.write(frame(self.answer_to_connect))
+            self._clients.append(writer)
+            while True:
+                self.heard.append(await read_masked(reader))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    async def follow(self, redis: Redis) -> None:
+        prev = 0
+        while True:
+            answer: Any = await redis.xread({STREAM: f"{prev}-0"}, count=10, block=1_000)
+            for entry, fields in answer[0][1] if answer else ():
+                assert int(fields[b"prev"]) == prev, "the stream has a gap"
+                place, prev = prev, int(entry.split(b"-")[0])
+                await self._deliver(place, frame(b"42/feed," + fields[FIELD]))
+
+    async def _deliver(self, place: int, sent: bytes) -> None:
+        for writer in self._clients:
+            for piece in self._behaviour(place, sent):
+                writer.write(piece)
+                await asyncio.sleep(0)  # lets the loop send it by itself
+
+
+async def read_masked(reader: asyncio.StreamReader) -> bytes:
+    header = await reader.readexactly(2)
+    assert header[0] == 0x81
+    assert header[1] & 0x80, "a client's frame must be masked"
+    size = header[1] & 0x7F
+    if size == 126:
+        size = int.from_bytes(await reader.readexactly(2), "big")
+    mask, masked = await reader.readexactly(4), await reader.readexactly(size)
+    return bytes(byte ^ mask[i % 4] for i, byte in enumerate(masked))
+
+
+@asynccontextmanager
+async def serving(server: OddServer, redis_url: str) -> AsyncIterator[int]:
+    async with Redis.from_url(redis_url, protocol=2) as redis:
+        following = spawn(server.follow(redis), name="odd server")
+        async with await asyncio.start_server(server.handle, "127.0.0.1", 0) as listening:
+            try:
+                yield listening.sockets[0].getsockname()[1]
+            finally:
+                await cancel(following)
+
+
+@pytest.fixture(scope="module", params=["C", "Python"])
+def load_generator(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator:
+    if request.param == "Python":
+        return generator.python()
+    folder = tmp_path_factory.mktemp("generator")
+    return generator.native(folder) or pytest.skip("there is no C compiler here")
+
+
+class Measure:
+    """Runs a generator against an odd server."""
+
+    def __init__(self, load_generator: Generator, redis_url: str, folder: Path) -> None:
+        self._generator = load_generator
+        self._redis_url = redis_url
+        self._folder = folder
+        payloads = [f'{{"token":"{"t" * 200}{client}"}}' for client in range(CLIENTS)]
+        (folder / "payloads").write_text("\n".join(payloads) + "\n")
+
+    async def __call__(self, server: OddServer, plan: str = "rate:400:0.2") -> Measured:
+        kind, value, seconds = plan.split(":")
+        async with serving(server, self._redis_url) as port:
+            load = self._load(port, PhasePlan("it", kind, float(value), float(seconds)))
+            return await asyncio.to_thread(self._generator.run, load, self._folder)
+
+    def _load(self, port: int, phase: PhasePlan) -> Load:
+        redis = urlsplit(self._redis_url)
+        return Load(
+            port=port,
+            server_pids=[os.getpid()],
+            namespace="/feed",
+            room="feed",
+            clients=CLIENTS,
+            payloads=self._folder / "payloads",
+            redis_port=redis.port or 0,
+            redis_password=redis.password or "",
+            stream=STREAM,
+            phases=[phase],
+            settle=0.1,
+            drain=0.3,
+        )
+
+
+@pytest.fixture
+def measure(load_generator: Generator, redis_url: str, tmp_path: Path) -> Measure:
+    return Measure(load_generator, redis_url, tmp_path)
+
+
+def only_phase(measured: Measured) -> Phase:
+    (phase,) = measured.phases
+    return phase
+
+
+async def test_what_arrives_is_counted_and_timed(measure: Measure) -> None:
+    server = OddServer(lambda place, sent: [sent])
+
+    measured = await measure(server)
+
+    phase = only_phase(measured)
+    assert phase.problems() == []
+    assert 15 <= phase.published <= 21
+    assert phase.expected == phase.received == CLIENTS * phase.published
+    assert 0 < phase.p50_us <= phase.p90_us <= phase.p99_us <= phase.max_us < 5_000_000
+    assert phase.deliveries_per_second > 0
+    assert measured.connected.clients == CLIENTS
+    assert sorted(server.heard) == [f'40/feed,{{"token":"{"t" * 200}{i}"}}'.encode() for i in range(CLIENTS)]
+
+
+async def test_a_window_keeps_events_under_way(measure: Measure) -> None:
+    phase = only_phase(await measure(OddServer(lambda place, sent: [sent]), "window:3:0.2"))
+
+    assert phase.problems() == []
+    assert phase.published > 3
+
+
+async def test_frames_cut_and_joined_anywhere_are_read(measure: Measure) -> None:
+    def cut(place: int, sent: bytes) -> Iterable[bytes]:
+        at = place * 7 % len(sent)
+        return sent[:1], sent[1:3], sent[3:at], sent[max(at, 3) :]  # in the header, and somewhere in the text
+
+    assert only_phase(await measure(OddServer(cut))).problems() == []
+
+
+async def test_pings_are_answered_and_signals_not_counted(measure: Measure) -> None:
+    server = OddServer(lambda place, sent: [frame(b"2") + frame(b'42/feed,["content.stats",{}]') + sent])
+
+    phase = only_phase(await measure(server))
+
+    assert phase.problems() == []
+    assert server.heard.count(b"3") == phase.received
+
+
+async def test_a_lost_event_is_reported(measure: Measure) -> None:
+    phase = only_phase(await measure(OddServer(lambda place, sent: [] if place == 3 else [sent])))
+
+    assert phase.received == phase.expected - CLIENTS
+    assert phase.disorder == CLIENTS
+
+
+async def test_a_repeated_event_is_reported(measure: Measure) -> None:
+    phase = only_phase(await measure(OddServer(lambda place, sent: [sent, sent] if place == 3 else [sent])))
+
+    assert phase.received == phase.expected + CLIENTS
+    assert phase.disorder == CLIENTS
+
+
+async def test_swapped_events_are_reported(measure: Measure) -> None:
+    held: list[bytes] = []
+
+    def swap(place: int, sent: bytes) -> Iterable[bytes]:
+        if place == 3:
+            held.append(sent)
+            return []
+        return [sent, held[-1]] if place == 4 else [sent]
+
+    phase = only_phase(await measure(OddServer(swap)))
+
+    assert phase.received == phase.expected
+    assert phase.disorder == 3 * CLIENTS  # the later one, the earlier one, and the next after both
+
+
+async def test_a_closed_connection_is_reported(measure: Measure) -> None:
+    phase = only_phase(await measure(OddServer(lambda place, sent: [b"\x88\x00"] if place == 3 else [sent])))
+
+    assert phase.dead == CLIENTS
+    assert phase.problems()
+
+
+async def test_refused_clients_end_the_measurement(measure: Measure) -> None:
+    server = OddServer(lambda place, sent: [sent])
+    server.answer_to_connect = b'44/feed,{"message":"no","data":{"code":"unauthorized"}}'
+
+    with pytest.raises(BenchError, match="only 0 of 4 clients could connect"):
+        await measure(server)
+
+
+def test_the_c_generator_compiles_without_warnings(tmp_path: Path) -> None:
+    compiler = shutil.which("gcc") or shutil.which("cc") or pytest.skip("there is no C compiler here")
+    sources = sorted(str(source) for source in generator.SOURCES.glob("*.c"))
+    command = [
+        compiler,
+        *generator.FLAGS,
+        "-Wconversion",
+        "-Werror",
+        *sources,
+        "-o",
+        str(tmp_path / "loadgen"),
+    ]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,134 @@
+"""The arithmetic of the reports."""
+
+from typing import Any
+
+import pytest
+
+from ops.bench.cpu import Machine
+from ops.bench.report import Report, aligned
+from ops.bench.results import Connected, Phase, Run, Spread
+
+CONNECTED = Connected(
+    name="connect",
+    clients=10,
+    seconds=0.5,
+    cpu_us_per_connection=400,
+    rss_kb_before=50_000,
+    rss_kb_per_connection=25.0,
+)
+
+
+def a_phase(**changes: Any) -> Phase:
+    figures: dict[str, Any] = {
+        "name": "saturated",
+        "published": 100,
+        "expected": 1_000,
+        "received": 1_000,
+        "disorder": 0,
+        "dead": 0,
+        "deliveries_per_second": 200_000.0,
+        "cpu_us_per_delivery": 5.0,
+        "user_us_per_delivery": 2.0,
+        "system_us_per_delivery": 3.0,
+        "server_cpu_percent": 99.0,
+        "generator_cpu_percent": 60.0,
+        "p50_us": 2_000,
+        "p90_us": 3_000,
+        "p99_us": 4_000,
+        "max_us": 5_000,
+    }
+    return Phase(**figures | changes)
+
+
+def a_run(server: str, number: int, **changes: Any) -> Run:
+    return Run(server, number, CONNECTED, (a_phase(name="warm-up"), a_phase(**changes)))
+
+
+def a_report(*runs: Run) -> Report:
+    return Report(
+        title="fan-out to 10 clients",
+        options={"clients": 10},
+        machine=Machine("a processor", 2, "Linux", 0.1),
+        versions={"hub": "1"},
+        notes=("a note",),
+        runs=runs,
+    )
+
+
+def test_a_spread_is_the_median_between_the_least_and_the_greatest() -> None:
+    assert Spread.of([9, 1, 2]) == Spread(2, 1, 9)
+    assert Spread.of([4, 2]) == Spread(3, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("spread", "text"),
+    [
+        (Spread(5, 5, 5), "5"),
+        (Spread(157_123.4, 99.5, 1_000), "157,123 (99.5–1,000)"),
+        (Spread(0.75, 0.7012, 123.4), "0.75 (0.701–123)"),
+    ],
+)
+def test_figures_are_shown_with_three_digits_or_whole(spread: Spread, text: str) -> None:
+    assert str(spread) == text
+
+
+def test_the_ratio_compares_runs_of_the_same_number_only() -> None:
+    report = a_report(
+        a_run("hub", 1, cpu_us_per_delivery=5.0),
+        a_run("node", 1, cpu_us_per_delivery=10.0),
+        a_run("node", 2, cpu_us_per_delivery=100.0),
+        a_run("hub", 2, cpu_us_per_delivery=60.0),
+        a_run("hub", 3, cpu_us_per_delivery=7.0),
+        a_run("node", 3, cpu_us_per_delivery=10.0),
+    )
+
+    assert report.ratio("saturated") == Spread(0.6, 0.5, 0.7)
+    assert report.to_dict()["summary"]["saturated"]["cpu_ratio_hub_to_node"] == {
+        "median": 0.6,
+        "min": 0.5,
+        "max": 0.7,
+    }
+    assert report.to_text().splitlines()[-1] == "CPU per delivery, saturated, hub / node: 0.6 (0.5–0.7)"
+
+
+def test_without_a_peer_there_is_no_ratio() -> None:
+    report = a_report(a_run("hub", 1))
+
+    assert report.ratio("saturated") is None
+    assert report.to_dict()["summary"]["saturated"]["cpu_ratio_hub_to_node"] is None
+    assert "hub / node" not in report.to_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"received": 990}, "received 990 of 1,000 deliveries"),
+        ({"received": 1_010}, "received 1,010 of 1,000 deliveries"),
+        ({"disorder": 3}, "3 deliveries out of order, repeated or after a gap"),
+        ({"dead": 2}, "2 connections lost"),
+        ({"published": 0, "expected": 0, "received": 0}, "nothing was published"),
+    ],
+)
+def test_loss_and_disorder_are_errors(changes: dict[str, int], problem: str) -> None:
+    report = a_report(a_run("node", 1), a_run("hub", 1, **changes))
+
+    assert report.problems() == [f"hub, run 1, saturated: {problem}"]
+    assert f"ERROR: hub, run 1, saturated: {problem}" in report.to_text()
+
+
+def test_a_loss_while_warming_up_counts_too() -> None:
+    run = Run("hub", 1, CONNECTED, (a_phase(name="warm-up", received=1), a_phase()))
+
+    assert a_report(run).problems() == ["hub, run 1, warm-up: received 1 of 1,000 deliveries"]
+
+
+def test_the_table_shows_milliseconds_and_leaves_the_warm_up_out() -> None:
+    text = a_report(a_run("hub", 1, p99_us=12_340), a_run("hub", 2, p99_us=12_340)).to_text()
+
+    assert "12.3" in text
+    assert "warm-up" not in text
+    assert text.startswith("fan-out to 10 clients: medians (least–greatest) of 2 runs each\n")
+
+
+def test_columns_are_aligned() -> None:
+    assert aligned([["a", "long title"], ["longer", "1"]]) == ["a       long title", "longer           1"]

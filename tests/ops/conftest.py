@@ -1,0 +1,58 @@
+"""Owns the fixtures for the embedded servers: folders, and small hubs in processes of their own."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.embedded.data_dir import DataDir
+from tests.ops import small_hub
+from tests.ops.small_hub import Launch, Parent, SomeUser, Start
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[DataDir]:
+    with DataDir(tmp_path / "hub") as opened:
+        yield opened
+
+
+@pytest.fixture
+def launch() -> Iterator[Launch]:
+    """Starts small hubs, and ends those that still run after the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+        started.append(small_hub.launch(*arguments, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+@pytest.fixture
+def parent(launch: Launch) -> Start:
+    """Starts a small hub and waits until its servers answer."""
+
+    def start(*arguments: object, **options: Any) -> Parent:
+        process = launch(*arguments, **options)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        return Parent(process, **json.loads(line))
+
+    return start
+
+
+@pytest.fixture
+def some_user() -> Iterator[SomeUser]:
+    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="hub-user-"))  # tmp_path is closed to others
+    yield small_hub.somebody(folder)
+    shutil.rmtree(folder)
