@@ -15,6 +15,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from schemas.errors import ExplainedError
+
 PUSH = "push"
 """The stream of what sockets get."""
 
@@ -27,7 +29,7 @@ def events_stream(partition: int) -> str:
     return f"events:{partition}"
 
 
-class BusError(Exception):
+class BusError(ExplainedError):
     """The stream server cannot be reached or refused; the entries are safe in PostgreSQL."""
 
 

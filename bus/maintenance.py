@@ -59,6 +59,7 @@ class Maintenance:
         await self._pool.execute(
             "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'"
         )
+        await self._pool.execute("DELETE FROM workers WHERE seen_at < now() - interval '1 day'")
         if self._retention is None:
             return
         oldest = (now - self._retention).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from bus.base import events_stream
 from schemas.db import Connection
+from schemas.errors import ExplainedError
 
 
-class PartitionsError(Exception):
+class PartitionsError(ExplainedError):
     """The setting contradicts the database; the message names both numbers."""
 
 

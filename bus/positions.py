@@ -8,10 +8,12 @@ from typing import Final
 from schemas.db import Connection, Source
 
 BEAT: Final = """
-INSERT INTO workers (id, seen_at) VALUES ($1, clock_timestamp())
-ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp()
+INSERT INTO workers (grp, id, seen_at) VALUES ($1, $2, clock_timestamp())
+ON CONFLICT (grp, id) DO UPDATE SET seen_at = clock_timestamp()
 """
-ALIVE: Final = "SELECT count(*) FROM workers WHERE seen_at > clock_timestamp() - make_interval(secs => $1)"
+ALIVE: Final = """
+SELECT count(*) FROM workers WHERE grp = $1 AND seen_at > clock_timestamp() - make_interval(secs => $2)
+"""
 RENEW: Final = """
 UPDATE consumer_positions SET lease_until = clock_timestamp() + make_interval(secs => $3)
 WHERE grp = $1 AND owner = $2 RETURNING partition, epoch, seq
@@ -72,7 +74,7 @@ class Positions:
 
     async def renew(self, source: Source) -> list[Lease]:
         """Show that this worker lives; answers the partitions that it still holds."""
-        await source.execute(BEAT, self._worker)
+        await source.execute(BEAT, self.group, self._worker)
         return [
             Lease(self.group, row["partition"], row["epoch"], row["seq"])
             for row in await source.fetch(RENEW, self.group, self._worker, self._lease_s)
@@ -91,12 +93,12 @@ class Positions:
 
     async def share(self, source: Source, partitions: int) -> int:
         """Answer how many partitions are this worker's part among the workers alive."""
-        alive = max(1, int(await source.fetchval(ALIVE, self._lease_s)))
+        alive = max(1, int(await source.fetchval(ALIVE, self.group, self._lease_s)))
         return -(-partitions // alive)
 
     async def leave(self, source: Source) -> None:
         """Say good-bye: the others' shares grow at once."""
-        await source.execute("DELETE FROM workers WHERE id = $1", self._worker)
+        await source.execute("DELETE FROM workers WHERE grp = $1 AND id = $2", self.group, self._worker)
 
 
 async def advance(tx: Connection, lease: Lease, before: int, after: int) -> None:

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from schemas.db import RETRYABLE
 
 log = structlog.get_logger(__name__)
+
+AGAIN_S: Final = 2.0  # enough to give leases back
 _running: set[asyncio.Task[Any]] = set()
 
 
@@ -28,8 +30,12 @@ def _finished(task: asyncio.Task[Any]) -> None:
 
 async def cancel(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks and wait until they have ended; their failures were reported already."""
-    for task in tasks:
-        task.cancel()
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        # Asked again: before Python 3.12 `asyncio.wait_for` loses a cancellation that meets its result.
+        _, pending = await asyncio.wait(pending, timeout=AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 

@@ -23,8 +23,13 @@ async def client(settings: Settings, user: str, scope: str) -> AsyncIterator[aio
         )
     token = sign(settings, user, (scope,), timedelta(days=1))
     headers = {"Authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession(settings.public_url, headers=headers, timeout=TIMEOUT) as session:
-        yield session
+    try:
+        async with aiohttp.ClientSession(settings.public_url, headers=headers, timeout=TIMEOUT) as session:
+            yield session
+    except aiohttp.ClientConnectorError as error:
+        raise SettingsError(
+            f"no hub answers at {settings.public_url}: is it running? ({error.os_error})"
+        ) from error
 
 
 async def refused(response: aiohttp.ClientResponse) -> click.ClickException:

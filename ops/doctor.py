@@ -74,10 +74,9 @@ async def _look(what: str, look: Callable[[Session], Awaitable[Finding]], connec
 
 
 async def _version(connection: Session) -> Finding:
-    version = connection.get_server_version()
-    return Finding(
-        "database", version.major >= 15, f"PostgreSQL {version.major}.{version.minor} (15 or newer is needed)"
-    )
+    version = await connection.fetchval("SHOW server_version")
+    well = connection.get_server_version().major >= 15
+    return Finding("database", well, f"PostgreSQL {version} (15 or newer is needed)")
 
 
 async def _migrations(connection: Session) -> Finding:

@@ -33,4 +33,6 @@ def configure(level: str = "info", form: str = "json") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    for chatty in ("socketio", "engineio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # a traceback a second while the server is down

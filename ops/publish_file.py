@@ -7,6 +7,7 @@ but not confirmed is sent again with the same ids, and the hub answers `duplicat
 import asyncio
 import hashlib
 import json
+import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -51,7 +52,7 @@ async def publish_file(settings: Settings, file: Path) -> None:
     if progress.line:
         click.echo(f"going on after line {progress.line}", err=True)
     async with client(settings, "hub-cli", "publish") as session:
-        with click.progressbar(length=size, label=file.name, file=_stderr()) as bar:
+        with click.progressbar(length=size, label=file.name, file=sys.stderr) as bar:
             bar.update(progress.offset)
             for batch in _batches(file, progress):
                 await _send(session, batch, progress.line)
@@ -60,10 +61,6 @@ async def publish_file(settings: Settings, file: Path) -> None:
                 _save(kept, progress)
     kept.unlink(missing_ok=True)
     click.echo(f"published {progress.line} lines")
-
-
-def _stderr() -> Any:
-    return click.get_text_stream("stderr")
 
 
 def _load(kept: Path, file: Path) -> Progress:

@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateways.config import Limits
+from schemas.errors import ExplainedError
 
 PREFIX = "HUB_"
 
 
-class SettingsError(Exception):
+class SettingsError(ExplainedError):
     """A setting is wrong; the message names it and says what to do."""
 
 

@@ -10,13 +10,14 @@ import asyncpg
 
 from schemas import months
 from schemas.db import Connection, connect
+from schemas.errors import ExplainedError
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK = 4_829_331  # any number, as long as every hub takes the same
 NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 
 
-class MigrationError(Exception):
+class MigrationError(ExplainedError):
     """The database and the migrations of this version do not fit; the message says how."""
 
 

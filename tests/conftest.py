@@ -14,6 +14,9 @@ from ops.embedded.postgres import EmbeddedPostgres
 from ops.embedded.valkey import EmbeddedValkey
 from schemas.db import Pool, create_pool
 from schemas.migrate import migrate
+from tests.hubprocess import hub_process, own_hub
+
+__all__ = ["hub_process", "own_hub"]
 
 _TEMPLATE = "template_migrated"
 _NUMBERS = count(1)

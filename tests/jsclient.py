@@ -1,4 +1,4 @@
-"""Owns the official JavaScript client in tests: a Node process that is told what to do and tells what happens."""
+"""Owns the official JavaScript client in tests: a Node process, told what to do, telling what happens."""
 
 import asyncio
 import json
@@ -171,4 +171,4 @@ class JsSocket:
         return answer["args"][0]
 
     def _is(self, one: Happening, on: str) -> bool:
-        return one["id"] == self.id and one["on"] == on
+        return bool(one["id"] == self.id and one["on"] == on)

@@ -10,7 +10,8 @@ import click
 
 from bus import parked
 from bus.positions import lock_group, rewind
-from ops.commands.options import data_dir_option, database
+from ops.commands.options import data_dir_option
+from ops.commands.pool import database
 from ops.effective import effective
 from ops.settings import Settings
 from ops.wiring import table_of_consumers

@@ -1,17 +1,12 @@
-"""Owns what the commands share: `--data-dir`, durations, and a pool for the length of a command."""
+"""Owns what the commands share: `--data-dir` and durations."""
 
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import click
-
-from ops.settings import Settings, SettingsError
-from schemas.db import Pool, create_pool
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -38,18 +33,3 @@ class Duration(click.ParamType[timedelta]):
         if not match:
             self.fail(f"{value!r} is not a duration like 90s, 30m, 1h or 7d", param, ctx)
         return timedelta(seconds=int(match[1]) * UNITS[match[2]])
-
-
-@asynccontextmanager
-async def database(settings: Settings) -> AsyncIterator[Pool]:
-    """Open a small pool on the hub's database; raises SettingsError when it cannot be reached."""
-    if settings.database_url is None:
-        raise SettingsError(
-            f"no hub is running in {settings.data_dir}: start it with `hub up`, or set HUB_DATABASE_URL"
-        )
-    try:
-        pool = await create_pool(settings.database_url.get_secret_value(), max_size=2)
-    except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as error:
-        raise SettingsError(f"the database cannot be reached: {error or 'no answer'}") from error
-    async with pool:
-        yield pool

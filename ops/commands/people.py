@@ -1,27 +1,17 @@
-"""Owns the commands about people: tokens, suspension, erasure."""
+"""Owns the commands about people: suspension, erasure."""
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from bus.outbox import CHANNEL, Outbox
-from ops.commands.options import Duration, data_dir_option, database
-from ops.effective import effective, sign
+from ops.commands.options import data_dir_option
+from ops.commands.pool import database
+from ops.effective import effective
 from ops.settings import Settings
 from schemas.store.erasure import erase_user
 from schemas.store.users import Users
-
-
-@click.command()
-@click.argument("user")
-@click.option("--scope", "scopes", multiple=True, type=click.Choice(["user", "publish", "admin"]))
-@click.option("--ttl", type=Duration(), default="1h", show_default=True)
-@data_dir_option
-def token(user: str, scopes: tuple[str, ...], ttl: timedelta, data_dir: Path | None) -> None:
-    """Print a signed token for USER; --scope is repeatable (default: user)."""
-    click.echo(sign(effective(data_dir), user, scopes or ("user",), ttl))
 
 
 @click.group()

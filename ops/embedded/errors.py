@@ -3,11 +3,13 @@
 import errno
 from pathlib import Path
 
+from schemas.errors import ExplainedError
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(ExplainedError):
     """An embedded service or its data directory can't be used; the message says what to do."""
 
 

@@ -93,8 +93,10 @@ CREATE TABLE relay_heads (
 INSERT INTO relay_heads VALUES ('log', 0), ('push', 0);
 
 CREATE TABLE workers (
-    id      text PRIMARY KEY,
-    seen_at timestamptz NOT NULL
+    grp     text NOT NULL,
+    id      text NOT NULL,
+    seen_at timestamptz NOT NULL,
+    PRIMARY KEY (grp, id)
 );
 
 CREATE TABLE consumer_positions (

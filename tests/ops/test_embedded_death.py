@@ -22,7 +22,7 @@ from ops.embedded.supervisor import Supervisor
 from ops.embedded.valkey import EmbeddedValkey
 from schemas.db import Session
 from tests.ops.small_hub import Start
-from tests.waiting import until, until_async
+from tests.waiting import until
 
 _ENDLESS = "SELECT count(*) FROM generate_series(1, 1000000000000)"
 
@@ -33,7 +33,7 @@ async def _busy_backend(dsn: str) -> AsyncIterator[int]:
     connection = await asyncpg.connect(dsn)
     number = connection.get_server_pid()
     computing = spawn(_until_cut(connection), name="endless query")
-    await until_async(lambda: _is_active(dsn, number), what="the endless query")
+    await until(lambda: _is_active(dsn, number))
     yield number
     await cancel(computing)
     connection.terminate()
@@ -73,7 +73,7 @@ def _pings(url: str) -> bool:
     return False
 
 
-def _is_empty(folder: Path) -> bool:
+async def _is_empty(folder: Path) -> bool:
     return not leftovers.inside(folder / "postgres") and not leftovers.inside(folder / "valkey")
 
 
@@ -85,14 +85,14 @@ async def test_kill_9_of_the_parent_leaves_no_process(tmp_path: Path, parent: St
         )
         hub.process.kill()
         hub.process.wait()
-        until(lambda: _is_empty(tmp_path), what="the end of all servers")
+        await until(lambda: _is_empty(tmp_path))
 
 
-def test_sigterm_of_the_parent_stops_the_servers_in_peace(tmp_path: Path, parent: Start) -> None:
+async def test_sigterm_of_the_parent_stops_the_servers_in_peace(tmp_path: Path, parent: Start) -> None:
     hub = parent(tmp_path)
     hub.process.terminate()
     assert hub.process.wait(timeout=30) == 0
-    assert _is_empty(tmp_path)
+    assert await _is_empty(tmp_path)
     assert not (tmp_path / "postgres" / "postmaster.pid").exists()
 
 
@@ -145,7 +145,7 @@ async def test_a_killed_postgres_is_brought_back_on_its_port_with_its_data(data_
         await _fetch(dsn, "CREATE TABLE kept AS SELECT 42 AS n")
         async with _busy_backend(dsn):
             os.kill(before, signal.SIGKILL)
-            await until_async(lambda: _answers(dsn), what="PostgreSQL again")
+            await until(lambda: _answers(dsn))
         assert await _fetch(dsn, "SELECT n FROM kept") == 42
         assert server.pid not in {None, before}
 
@@ -167,7 +167,7 @@ async def _kill_and_wait(server: EmbeddedValkey) -> None:
     async def back() -> bool:
         return server.pid not in {None, before} and _pings(server.url)
 
-    await until_async(back, what="Valkey again")
+    await until(back)
 
 
 async def test_the_supervisor_does_not_give_up_while_a_restart_is_impossible(data_dir: DataDir) -> None:
@@ -178,10 +178,10 @@ async def test_the_supervisor_does_not_give_up_while_a_restart_is_impossible(dat
         server.folder.rename(away)
         (server.folder).mkdir(0o700)
         os.kill(server.pid, signal.SIGKILL)
-        await until_async(lambda: _said_no(server), what="the first refused restart")
+        await until(lambda: _said_no(server))
         server.folder.rmdir()
         away.rename(server.folder)
-        await until_async(lambda: _answers(dsn), what="PostgreSQL again")
+        await until(lambda: _answers(dsn))
 
 
 async def _said_no(server: EmbeddedPostgres) -> bool:

@@ -24,19 +24,19 @@ async def _execute(dsn: str, statement: str) -> object:
 
 
 async def test_data_port_and_password_survive_a_restart(data_dir: DataDir) -> None:
-    first = EmbeddedPostgres(data_dir)
+    first = EmbeddedPostgres(data_dir, fsync=False)
     first.start()
     await _execute(first.dsn, "CREATE TABLE kept AS SELECT 42 AS n")
     first.stop()
-    second = EmbeddedPostgres(data_dir)
+    second = EmbeddedPostgres(data_dir, fsync=False)
     second.start()
     assert await _execute(second.dsn, "SELECT n FROM kept") == 42
     assert second.dsn == first.dsn
     second.stop()
 
 
-async def test_the_database_is_durable_and_in_utf8(data_dir: DataDir) -> None:
-    server = EmbeddedPostgres(data_dir)
+async def test_the_database_is_durable_and_in_utf8(new_data_dir: DataDir) -> None:
+    server = EmbeddedPostgres(new_data_dir)
     server.start()
     expected = {
         "fsync": "on",
@@ -56,7 +56,7 @@ async def test_the_database_is_durable_and_in_utf8(data_dir: DataDir) -> None:
 
 
 async def test_a_wrong_password_is_refused(data_dir: DataDir) -> None:
-    server = EmbeddedPostgres(data_dir)
+    server = EmbeddedPostgres(data_dir, fsync=False)
     server.start()
     wrong = server.dsn.replace(data_dir.secret("postgres_password"), "guess")
     with pytest.raises(asyncpg.InvalidPasswordError):
@@ -101,7 +101,7 @@ def test_stopping_leaves_no_process_and_may_be_done_twice(data_dir: DataDir) -> 
 
 def test_folders_with_spaces_quotes_and_umlauts_work(tmp_path: Path) -> None:
     with DataDir(tmp_path / 'Größe "1" $HOME') as data_dir:
-        for server in (EmbeddedPostgres(data_dir), EmbeddedValkey(data_dir)):
+        for server in (EmbeddedPostgres(data_dir, fsync=False), EmbeddedValkey(data_dir)):
             server.start()
             server.stop()
 

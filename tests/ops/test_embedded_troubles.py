@@ -129,11 +129,8 @@ def test_a_port_taken_between_look_and_start_is_replaced(
 
 @pytest.fixture
 def made(data_dir: DataDir) -> EmbeddedPostgres:
-    """A stopped server with a database."""
-    server = EmbeddedPostgres(data_dir, fsync=False)
-    server.start()
-    server.stop()
-    return server
+    """A server with a database, not started."""
+    return EmbeddedPostgres(data_dir, fsync=False)
 
 
 @pytest.mark.parametrize("missing", ["PG_VERSION", "global/pg_control", "base"])
@@ -162,11 +159,11 @@ def test_a_database_of_another_major_version_is_refused(made: EmbeddedPostgres, 
         made.start()
 
 
-def test_an_unfinished_database_is_begun_anew(data_dir: DataDir) -> None:
-    draft = data_dir.path / "postgres.new"
+def test_an_unfinished_database_is_begun_anew(new_data_dir: DataDir) -> None:
+    draft = new_data_dir.path / "postgres.new"
     (draft / "base").mkdir(parents=True)
     (draft / "PG_VERSION").write_text("18\n")
-    server = EmbeddedPostgres(data_dir)
+    server = EmbeddedPostgres(new_data_dir, fsync=False)
     server.start()
     server.stop()
     assert not draft.exists()

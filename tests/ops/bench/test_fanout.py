@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from ops.bench import fanout
+from ops.bench import prepare
 from ops.bench.fanout import FanoutOptions, quick, run_fanout, turns
 from ops.bench.node import find_node
 from tests.waiting import until
@@ -60,7 +60,7 @@ def test_a_quick_run_beside_node_loses_nothing_and_reports_everything() -> None:
 @pytest.mark.slow
 def test_without_a_compiler_the_generator_in_python_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(fanout, "native", lambda folder: None)
+    monkeypatch.setattr(prepare, "native", lambda folder: None)
 
     report = run_fanout(quick("none"), said.append)
 

@@ -1,0 +1,107 @@
+"""Owns where a request comes from: the caller's address, and whether its Origin is welcome."""
+
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+MAX_HOPS = 20
+
+
+def client_address(request: web.Request, trusted: Sequence[str]) -> str:
+    """The address of the caller: the last hop that is not one of our own proxies.
+
+    X-Forwarded-For is read from the right, because each proxy appends whom it saw; everything left of
+    the first address we don't trust was written by the caller and may be invented.
+    """
+    peer = request.remote or ""
+    networks = _networks(tuple(trusted))
+    if not _within(peer, networks):
+        return peer
+    hops = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
+    seen = peer
+    for hop in reversed(hops[-MAX_HOPS:]):
+        address = _parse(hop.strip())
+        if address is None:
+            break
+        seen = str(address)
+        if not _within(seen, networks):
+            break
+    return seen
+
+
+def origin_allowed(request: web.Request, allowed: Collection[str], public_url: str | None = None) -> bool:
+    """Whether the request has no Origin, comes from our own pages, or from an origin on the list."""
+    origin = request.headers.get("Origin")
+    if origin is None or "*" in allowed:
+        return True
+    origin = origin.rstrip("/").lower()
+    return origin in {one.rstrip("/").lower() for one in allowed} or same_origin(request, origin, public_url)
+
+
+def same_origin(request: web.Request, origin: str, public_url: str | None = None) -> bool:
+    """Whether `origin` is the one our own pages have.
+
+    Only host and port are compared with the Host header: behind a proxy that ends TLS we see http
+    where the browser sees https.
+    """
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        return False
+    if public_url is not None:
+        public = urlsplit(public_url)
+        if (parts.scheme, parts.netloc.lower()) == (public.scheme, public.netloc.lower()):
+            return True
+    return parts.netloc.lower() == request.host.lower()
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a Host header names this machine; a rebound DNS name does not, whatever it resolves to."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    address = _parse(name)
+    return name == "localhost" or (address is not None and address.is_loopback)
+
+
+def check_networks(trusted: Sequence[str]) -> None:
+    """Raise ValueError naming the first one that is no network."""
+    for one in trusted:
+        try:
+            ip_network(one, strict=False)
+        except ValueError:
+            raise ValueError(f"trusted proxies: {one!r} is not a network such as 10.0.0.0/8") from None
+
+
+@lru_cache(maxsize=16)
+def _networks(trusted: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ip_network(one, strict=False) for one in trusted)
+
+
+def _within(address: str, networks: Sequence[Network]) -> bool:
+    parsed = _parse(address)
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+def _parse(text: str) -> Address | None:
+    """An address, without the port or brackets some proxies add; an IPv4 one in IPv6 dress is IPv4."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address

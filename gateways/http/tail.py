@@ -1,0 +1,133 @@
+"""Owns the live tail of the log: GET /v1/events/tail as server-sent events."""
+
+import asyncio
+from typing import NoReturn
+
+import orjson
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateways.gateway import Gateway
+from gateways.http import records
+from gateways.http.events import Seq
+from gateways.http.route import Call, Reply, Route
+from gateways.problems import invalid, unavailable
+from schemas.db import RETRYABLE
+from schemas.events.members import Label
+from schemas.ids import UserId
+from schemas.store.events import Record
+
+AT_ONCE = 50
+PAGE = 200
+KEEP_ALIVE_S = 15.0
+MEDIA_TYPE = "text/event-stream"
+
+log = structlog.get_logger(__name__)
+
+
+class TailFilter(BaseModel):
+    """Which events to follow, and from where."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Label | None = Field(None, description="only this type", examples=["hours.tipped"])
+    user: UserId | None = Field(None, description="only events that this user caused or that name them")
+    since: Seq | None = Field(None, description="begin above this number instead of now")
+
+
+class Tails:
+    """The open tails of one process: a bounded number, ended when the process ends."""
+
+    def __init__(self) -> None:
+        self._open: set[asyncio.Task[object]] = set()
+
+    async def close(self, _app: web.Application) -> None:
+        for task in self._open:
+            task.cancel()
+
+    async def follow(self, call: Call[TailFilter, None]) -> web.StreamResponse:
+        task = asyncio.current_task()
+        if len(self._open) >= AT_ONCE or task is None:
+            raise unavailable(f"{AT_ONCE} tails are open already", 10)
+        self._open.add(task)
+        try:
+            return await _stream(call)
+        finally:
+            self._open.discard(task)
+
+
+TAILS = web.AppKey("tails", Tails)
+
+
+async def tail(call: Call[TailFilter, None]) -> web.StreamResponse:
+    return await call.request.app[TAILS].follow(call)
+
+
+async def _stream(call: Call[TailFilter, None]) -> web.StreamResponse:
+    after = await _start(call)
+    response = web.StreamResponse(
+        headers={"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+    await response.prepare(call.request)
+    try:
+        await _follow(call, after, response)
+    except RETRYABLE as error:
+        # The reader is gone, or the database is: a reader that comes back continues behind its last id.
+        log.info("a tail ended", error=str(error) or type(error).__name__)
+    return response
+
+
+async def _follow(call: Call[TailFilter, None], after: int, response: web.StreamResponse) -> NoReturn:
+    await response.write(b": following\n\n")
+    while True:
+        found, after = await _next(call.gateway, call.query, after)
+        if found:
+            await response.write(b"".join(map(_frame, found)))
+        elif not await call.gateway.events.wait_relayed(after, KEEP_ALIVE_S):
+            await response.write(b": still here\n\n")
+
+
+async def _start(call: Call[TailFilter, None]) -> int:
+    """The number to begin above: the one the reader names, or the last one."""
+    last_id = call.request.headers.get("Last-Event-ID")
+    if last_id is not None:
+        if not (last_id.isascii() and last_id.isdigit() and len(last_id) < 19):
+            raise invalid([("Last-Event-ID", "must be the `id` of an event of this stream")])
+        return int(last_id)
+    return call.query.since if call.query.since is not None else await call.gateway.events.head()
+
+
+async def _next(gateway: Gateway, query: TailFilter, after: int) -> tuple[list[Record], int]:
+    """Events above a number, and the number up to which nothing else is wanted."""
+    head = await gateway.events.head()
+    if head <= after:
+        return [], after
+    page = await gateway.events.page(type=query.type, since_seq=after, limit=PAGE)
+    numbered = [one for one in page if one.seq is not None]
+    highest = max((one.seq or 0 for one in numbered), default=after)
+    # Fewer than a page: there was nothing else up to `head` (what has no number yet comes last).
+    reached = highest if len(numbered) == PAGE else max(head, highest)
+    wanted = [one for one in numbered if query.user is None or records.names(one, query.user)]
+    return wanted, reached
+
+
+def _frame(record: Record) -> bytes:
+    return b"id: %d\ndata: %s\n\n" % (record.seq or 0, orjson.dumps(records.shown(record)))
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/v1/events/tail",
+        handler=tail,
+        summary="Follow the log as it grows",
+        description="Server-sent events: `id` is the event's number, `data` the event as in the list.",
+        tag="events",
+        scopes=("admin",),
+        query=TailFilter,
+        headers={"Last-Event-ID": "continue behind this number"},
+        replies={200: Reply(description="Events as they happen", media_type=MEDIA_TYPE)},
+        streams=True,
+    ),
+)

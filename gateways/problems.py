@@ -1,0 +1,231 @@
+"""Owns error answers over HTTP: RFC 9457 problems, and which exception becomes which."""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
+
+import orjson
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateways.auth import IdentityUnavailableError, UnauthorizedError
+from gateways.tracing import trace_id
+from schemas.db import RETRYABLE
+from schemas.events.members import PATTERN_WORDS
+from schemas.events.registry import InvalidEventError
+from schemas.profile import PROFILE_WORDS
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ProblemDetail(BaseModel):
+    """One thing that is wrong with what was sent."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str = Field(description="where, such as `data.amount` or `[3].id`; empty for the whole")
+    message: str
+
+
+class ProblemBody(BaseModel):
+    """An error answer (RFC 9457)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str = Field(examples=["urn:hub:problem:invalid"])
+    title: str
+    status: int = Field(ge=400, le=599)
+    detail: str
+    errors: tuple[ProblemDetail, ...] = ()
+    code: str = Field(description="the last part of `type`", examples=["invalid"])
+    trace_id: str | None = Field(None, description="finds the request in the logs")
+
+
+class ProblemError(Exception):
+    """Ends a request with a problem."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(ProblemDetail(path=path, message=message) for path, message in errors)
+        self.headers = dict(headers or {})
+
+
+def bad_request(detail: str) -> ProblemError:
+    return ProblemError(400, "malformed", detail)
+
+
+def unauthorized(detail: str) -> ProblemError:
+    challenge = f'Bearer realm="hub", error="invalid_token", error_description="{_quotable(detail)}"'
+    return ProblemError(401, "unauthorized", detail, headers={"WWW-Authenticate": challenge})
+
+
+def forbidden(detail: str) -> ProblemError:
+    return ProblemError(403, "forbidden", detail)
+
+
+def not_found(detail: str) -> ProblemError:
+    return ProblemError(404, "not_found", detail)
+
+
+def conflict(detail: str, errors: Sequence[tuple[str, str]] = ()) -> ProblemError:
+    return ProblemError(409, "conflict", detail, errors=errors)
+
+
+def invalid(errors: Sequence[tuple[str, str]]) -> ProblemError:
+    """What was sent can be read but is not right; the first error is also the detail."""
+    path, message = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return ProblemError(422, "invalid", f"{path}: {message}{more}" if path else message + more, errors=errors)
+
+
+def rate_limited(retry_after: float) -> ProblemError:
+    seconds = str(max(1, math.ceil(retry_after)))
+    return ProblemError(
+        429, "rate_limited", f"too many requests; try again in {seconds} s", headers={"Retry-After": seconds}
+    )
+
+
+def unavailable(detail: str, retry_after: float = RETRY_AFTER_S) -> ProblemError:
+    seconds = str(max(1, math.ceil(retry_after)))
+    return ProblemError(503, "unavailable", detail, headers={"Retry-After": seconds})
+
+
+def render(problem: ProblemError) -> web.Response:
+    """Write a problem as the answer."""
+    body = ProblemBody(
+        type=f"urn:hub:problem:{problem.code}",
+        title=HTTPStatus(problem.status).phrase,
+        status=problem.status,
+        detail=problem.detail,
+        errors=problem.errors,
+        code=problem.code,
+        trace_id=trace_id(),
+    )
+    return web.Response(
+        status=problem.status,
+        body=orjson.dumps(body.model_dump(exclude_none=True)),
+        headers={"Cache-Control": "no-store", **problem.headers},
+        content_type=MEDIA_TYPE,
+    )
+
+
+BEGUN = web.RequestKey("begun", bool)
+
+
+async def note_begun(request: web.Request, _response: web.StreamResponse) -> None:
+    """Remember that an answer is on its way (a signal): a second one would be written into the first."""
+    request[BEGUN] = True
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever a handler raises into a problem."""
+    try:
+        return await handler(request)
+    except Exception as error:
+        if isinstance(error, web.HTTPException) and error.status < 400:
+            raise  # a redirect
+        if _hung_up(request, error):
+            raise
+        problem = explain(error)
+        if problem is None:
+            log.exception("request failed", method=request.method)
+            problem = ProblemError(
+                500, "internal", "something went wrong here; the trace id finds it in the logs"
+            )
+        if BEGUN in request:
+            raise  # cuts the connection, so that half an answer is not taken for a whole one
+        return render(problem)
+
+
+def explain(error: Exception) -> ProblemError | None:
+    """The problem an exception means to the caller; None if nobody expected it."""
+    problem: ProblemError | None = None
+    match error:
+        case ProblemError():
+            problem = error
+        case IdentityUnavailableError():
+            problem = unavailable(str(error), 10)
+        case UnauthorizedError():
+            problem = unauthorized(str(error))
+        case InvalidEventError():
+            problem = invalid([(one.path, one.message) for one in error.errors])
+        case web.HTTPException():
+            problem = _from_aiohttp(error)
+        case ValueError():  # asyncpg's DataError among them: our own mistake, whatever else it derives from
+            pass
+        case _ if isinstance(error, RETRYABLE):
+            log.warning("the database is away", error=str(error) or type(error).__name__)
+            problem = unavailable("the database does not answer; the same request may be sent again")
+    return problem
+
+
+def from_validation(error: ValidationError, prefix: str = "") -> ProblemError:
+    """A body or query that does not fit its model."""
+    return invalid([(_path(one["loc"], prefix), _words(one)) for one in error.errors(include_url=False)])
+
+
+def _path(location: Sequence[int | str], prefix: str) -> str:
+    path = prefix
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def _words(error: ErrorDetails) -> str:
+    match error["type"]:
+        case "missing":
+            return "is required"
+        case "extra_forbidden":
+            return "is not known here"
+        case "string_pattern_mismatch":
+            pattern = error["ctx"]["pattern"]
+            return PATTERN_WORDS.get(pattern) or PROFILE_WORDS[pattern]
+    return (
+        error["msg"]
+        .removeprefix("Value error, ")
+        .replace("Input should", "must")
+        .replace("String should", "must")
+    )
+
+
+def _quotable(text: str) -> str:
+    return "".join(char for char in text if char.isascii() and char.isprintable() and char not in '"\\')
+
+
+def _from_aiohttp(error: web.HTTPException) -> ProblemError:
+    code, detail = _KNOWN.get(error.status, ("error", HTTPStatus(error.status).description or error.reason))
+    kept = {name: value for name, value in error.headers.items() if name in ("Allow", "Retry-After")}
+    return ProblemError(error.status, code, detail, headers=kept)
+
+
+_KNOWN = {
+    400: ("malformed", "the request cannot be read"),
+    404: ("not_found", "there is nothing here; /docs shows what is"),
+    405: ("method_not_allowed", "this method is not served here; `Allow` names those that are"),
+    413: ("too_large", "the body is too large"),
+}
+
+
+def _hung_up(request: web.Request, error: Exception) -> bool:
+    """The caller is gone: nobody to answer, nothing to report."""
+    transport = request.transport
+    return isinstance(error, ConnectionResetError) and (transport is None or transport.is_closing())

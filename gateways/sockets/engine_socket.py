@@ -1,0 +1,297 @@
+"""Owns one Engine.IO session: its heartbeat, its buffer, and its transport (polling, then a websocket).
+
+It replaces engineio's AsyncSocket, which keeps an unbounded queue, leaves a session open for ever when a
+packet cannot be parsed, waits without end for a client that does not read, and takes the first part of a
+large polled body for the whole.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from aiohttp import WSMsgType, web
+
+from bus.tasks import spawn
+from gateways.sockets import frames
+from gateways.sockets.closing import Closing
+from gateways.sockets.send_buffer import SendBuffer
+from gateways.sockets.timings import Timings
+
+POLLED_PACKETS: Final = 1000
+UNREAD_BODIES: Final = 4
+"""How many of the largest messages may wait for one client."""
+UNSENT_FACTOR: Final = 8
+"""How far a burst may go beyond the limits before its socket's writer had its turn."""
+
+
+class BadRequestError(Exception):
+    """The session exists, but this HTTP request is out of place."""
+
+
+class Listener(Protocol):
+    """Who is told what the client sends."""
+
+    async def message(self, sid: str, text: str) -> None: ...
+    def attachment(self, sid: str) -> None: ...
+    def malformed(self, sid: str, what: str) -> None: ...
+    def closed(self, sid: str, closing: Closing) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """What all sessions of one server have in common."""
+
+    timings: Timings
+    max_bytes: int
+    """The largest message taken, and the size up to which one poll is filled."""
+    max_packets: int
+    """What may wait for a client that does not read."""
+
+
+class EngineSocket:
+    """One session; `send` and `close` never wait. `forget` is called when its id means nothing any more."""
+
+    def __init__(
+        self, sid: str, config: EngineConfig, listener: Listener, forget: Callable[[str], object]
+    ) -> None:
+        self.sid = sid
+        self.closing: Closing | None = None
+        self.upgrading = False
+        self.websocket: web.WebSocketResponse | None = None
+        self._config = config
+        self._listener = listener
+        self._forget = forget
+        self._buffer = SendBuffer()
+        self._transport: asyncio.Transport | None = None
+        self._polling = self._posting = self._stuck = self._awaiting_pong = False
+        self._timer: asyncio.TimerHandle = self._after(config.timings.ping_interval, self._ping)
+
+    # What the server says
+
+    def send(self, packet: bytes, *, droppable: bool = False) -> bool:
+        """Put a packet into the buffer; False if it was dropped. Who lets the buffer run over is closed."""
+        if self.closing is not None or (droppable and len(self._buffer) > self._config.max_packets // 4):
+            return False
+        if self._is_behind():
+            self.close(Closing.SLOW)
+            return False
+        self._buffer.put(packet)
+        return True
+
+    def _is_behind(self) -> bool:
+        """Whether this client takes too little; a burst does not count until its writer had a turn."""
+        patience = UNSENT_FACTOR if self.websocket and not self._stuck else 1
+        packets, size = self._config.max_packets, self._config.max_bytes * UNREAD_BODIES
+        return len(self._buffer) >= packets * patience or self._buffer.size >= size * patience
+
+    def close(self, closing: Closing) -> None:
+        """End the session; what waits is still sent, unless the reason forbids it."""
+        if self.closing is not None:
+            return
+        self.closing = closing
+        self._timer.cancel()
+        if closing.drops_buffer:
+            self._buffer.clear()
+        if self.websocket is None:
+            self._end_polling(closing)
+        elif self._transport is not None:
+            self._timer = self._after(self._config.timings.close_grace, self._transport.abort)
+        self._buffer.wake()
+        self._listener.closed(self.sid, closing)
+
+    def _end_polling(self, closing: Closing) -> None:
+        if closing.is_polite:
+            self._timer = self._after(self._config.timings.close_grace, self._forget, self.sid)
+        else:
+            self._forget(self.sid)
+
+    def abort(self) -> None:
+        """Cut the transport: there is no time left."""
+        self.close(Closing.DRAINING)
+        self._timer.cancel()
+        self._forget(self.sid)
+        if self._transport is not None:
+            self._transport.abort()
+
+    # Heartbeat
+
+    def _ping(self) -> None:
+        self._awaiting_pong = True
+        self._timer = self._after(self._config.timings.ping_timeout, self.close, Closing.SILENT)
+        self.send(frames.PING)
+
+    def _pong(self) -> None:
+        if not self._awaiting_pong:
+            self._listener.malformed(self.sid, "a pong without a ping")
+            return
+        self._awaiting_pong = False
+        self._timer.cancel()
+        self._timer = self._after(self._config.timings.ping_interval, self._ping)
+
+    # What the client says
+
+    async def receive(self, packet: str) -> None:
+        """Take one Engine.IO packet that came as text."""
+        match packet[:1]:
+            case _ if self.closing is not None:
+                return
+            case "4":
+                await self._listener.message(self.sid, packet[1:])
+            case "3":
+                self._pong()
+            case "1":
+                self.close(Closing.LEFT)
+            case "b":
+                self._listener.attachment(self.sid)
+            case _:
+                self.close(Closing.MALFORMED)
+
+    # Polling
+
+    async def poll(self, request: web.Request) -> bytes:
+        """Answer a GET: what waits, or what comes first."""
+        self._refuse_overlap(self._polling)
+        if self.upgrading:
+            return frames.NOOP
+        self._polling = True
+        try:
+            while not (len(self._buffer) or self.closing):
+                await self._buffer.changed()  # a ping comes at the latest
+        finally:
+            self._polling = False
+        if request.transport is None or request.transport.is_closing():
+            self.close(Closing.LEFT)  # the answer would be lost, and a hole is worse than a new session
+        if not len(self._buffer):  # the end comes by itself: the stock client reads nothing beside it
+            self._timer.cancel()
+            self._forget(self.sid)
+            return frames.NOOP if self.closing is Closing.LEFT else frames.CLOSE
+        return frames.SEPARATOR.join(self._buffer.take(self._config.max_bytes))
+
+    def _refuse_overlap(self, busy: bool) -> None:
+        if busy and not self.websocket:
+            self.close(Closing.MALFORMED)
+        if busy or self.websocket:
+            raise BadRequestError
+
+    async def post(self, request: web.Request) -> None:
+        """Take the packets of a POST, one after the other."""
+        self._refuse_overlap(self._posting)
+        self._posting = True
+        try:
+            for packet in await self._posted(request):
+                await self.receive(packet)
+        finally:
+            self._posting = False
+        if self.closing is Closing.MALFORMED:
+            raise BadRequestError
+
+    async def _posted(self, request: web.Request) -> list[str]:
+        try:
+            async with asyncio.timeout(self._config.timings.ping_timeout):
+                packets = (await self._body(request)).decode().split("\x1e")
+        except (UnicodeDecodeError, TimeoutError):
+            packets = []
+        if not 0 < len(packets) <= POLLED_PACKETS:
+            self.close(Closing.MALFORMED)
+            raise BadRequestError
+        return packets
+
+    async def _body(self, request: web.Request) -> bytes:
+        body = bytearray()
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > self._config.max_bytes:
+                self.close(Closing.MALFORMED)
+                raise BadRequestError
+        return bytes(body)
+
+    # Websocket
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Talk over a websocket from the beginning."""
+        try:
+            ws = await self._open(request)
+            await self._converse(ws, request)
+        finally:
+            self.close(Closing.LEFT)
+        return ws
+
+    async def upgrade(self, request: web.Request) -> web.StreamResponse:
+        """Go over from polling to a websocket, once the client has tried it out."""
+        if self.upgrading or self.websocket:
+            raise BadRequestError
+        self.upgrading = True
+        try:
+            ws = await self._open(request)
+            confirmed = await self._probe(ws)
+        finally:
+            self.upgrading = False
+        if confirmed and self.closing is None:
+            try:
+                await self._converse(ws, request)
+            finally:
+                self.close(Closing.LEFT)
+        return ws
+
+    async def _open(self, request: web.Request) -> web.WebSocketResponse:
+        ws = web.WebSocketResponse(
+            compress=False,  # a zlib state per connection costs more than the bytes it saves
+            max_msg_size=self._config.max_bytes,
+            autoclose=False,
+            timeout=self._config.timings.close_grace,
+        )
+        await ws.prepare(request)
+        return ws
+
+    async def _probe(self, ws: web.WebSocketResponse) -> bool:
+        try:
+            async with asyncio.timeout(self._config.timings.upgrade_timeout):
+                if (await ws.receive()).data != "2probe":
+                    return False
+                await ws.send_frame(frames.PONG_PROBE, WSMsgType.TEXT)
+                if self._polling:
+                    self._buffer.put(frames.NOOP)  # ends the poll: the client waits for it
+                return bool((await ws.receive()).data == "5")
+        except (TimeoutError, ConnectionError):
+            return False
+
+    async def _converse(self, ws: web.WebSocketResponse, request: web.Request) -> None:
+        self.websocket, self._transport = ws, request.transport
+        writer = spawn(self._write(ws), name="socket writer")
+        try:
+            await self._read(ws)
+        finally:
+            self.close(Closing.LEFT)
+            self._timer.cancel()
+            writer.cancel()
+
+    async def _read(self, ws: web.WebSocketResponse) -> None:
+        """Read until the client or the transport closes, also after our own close: its answer is awaited."""
+        while True:
+            message = await ws.receive()
+            if message.type is WSMsgType.TEXT:
+                await self.receive(message.data)
+            elif message.type is not WSMsgType.BINARY:
+                return
+            elif self.closing is None:
+                self._listener.attachment(self.sid)
+
+    async def _write(self, ws: web.WebSocketResponse) -> None:
+        try:
+            while True:
+                await self._buffer.changed()
+                while len(self._buffer):
+                    self._stuck = True  # seen by others only if the next line waits for the client
+                    await ws.send_frame(self._buffer.pop(), WSMsgType.TEXT)
+                    self._stuck = False
+                if self.closing is not None:
+                    reason = self.closing.code.to_bytes(2, "big") + self.closing.words.encode()
+                    await ws.send_frame(reason, WSMsgType.CLOSE)
+                    return
+        except ConnectionError:
+            return  # the reader sees it, too
+
+    @staticmethod
+    def _after(seconds: float, do: Callable[..., object], *given: object) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(seconds, do, *given)

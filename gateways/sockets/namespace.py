@@ -1,0 +1,94 @@
+"""Owns what a namespace is: the rooms it joins by itself, and a table of the events it understands."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from gateways.sockets.connection import Session
+from schemas.events.members import PATTERN_WORDS
+
+Answer = Mapping[str, Any]
+PayloadT = TypeVar("PayloadT", bound=BaseModel)
+
+
+class RefusedError(Exception):
+    """An event is not done; the client reads why in its acknowledgement."""
+
+    def __init__(self, code: str, message: str, path: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.path = path
+
+    def answer(self) -> Answer:
+        error = {"code": self.code, "message": self.message}
+        return {"ok": False, "error": {**error, "path": self.path} if self.path else error}
+
+
+class Payload(BaseModel):
+    """The one argument of an event."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Handler(Generic[PayloadT]):
+    """What an event carries, and what is done about it; the answer goes out beside `ok`."""
+
+    payload: type[PayloadT]
+    handle: Callable[[Session, PayloadT], Awaitable[Answer]]
+
+    async def answer(self, session: Session, arguments: Sequence[Any]) -> Answer:
+        return {"ok": True, **await self.handle(session, parse(self.payload, arguments))}
+
+
+class Namespace:
+    """A namespace that one may sign in to; without more it answers `not_found` to everything."""
+
+    name: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.handlers: Mapping[str, Handler[Any]] = {}
+
+    def rooms_of(self, user: str) -> tuple[str, ...]:
+        """The rooms a session of this user is in from the beginning."""
+        return ()
+
+    def left(self, session: Session) -> None:
+        """Called when a session has ended, before it leaves its rooms."""
+
+
+def parse(model: type[PayloadT], arguments: Sequence[Any]) -> PayloadT:
+    """Check an event's arguments; none at all is the same as an empty object."""
+    if len(arguments) > 1:
+        raise RefusedError("invalid", "give one argument, an object")
+    try:
+        return model.model_validate(arguments[0] if arguments else {})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise RefusedError("invalid", _words(first), _path(first)) from None
+
+
+def _path(error: ErrorDetails) -> str:
+    return ".".join(part if part.isprintable() else ascii(part)[1:-1] for part in map(_short, error["loc"]))
+
+
+def _short(part: object) -> str:
+    return str(part)[:100]
+
+
+def _words(error: ErrorDetails) -> str:
+    match error["type"]:
+        case "string_pattern_mismatch":
+            return PATTERN_WORDS[error["ctx"]["pattern"]]
+        case "extra_forbidden":
+            return "is not a member of this event"
+        case "model_type":
+            return "must be an object"
+        case "tuple_type":
+            return "must be a list"
+        case _:
+            return error["msg"].replace("Input should", "must", 1).replace("String should", "must", 1)

@@ -1,0 +1,265 @@
+"""Owns the way into python-socketio, untyped and pinned: every override of its private parts is here.
+
+Its server trusts the wire: a client can call `connect` and `disconnect` with invented arguments, have a
+million attachments buffered, run handlers without number or order, and break packets for ever. The class
+below takes the packets instead; rooms, sign-in and transports are kept by typed modules of our own.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection
+from functools import partial
+from typing import Any, Final
+
+import engineio
+import orjson
+import socketio
+import structlog
+from aiohttp import web
+from socketio import packet as wire
+
+from bus.telemetry import MALFORMED_PACKETS, SLOW_CLOSES
+from gateways.config import GatewayConfig
+from gateways.limits import RateLimiter
+from gateways.sockets import frames
+from gateways.sockets.closing import Closing
+from gateways.sockets.connection import MALFORMED, Connection
+from gateways.sockets.engine_http import EngineHttp
+from gateways.sockets.engine_socket import EngineConfig, EngineSocket
+from gateways.sockets.events import Events
+from gateways.sockets.lanes import Lanes
+from gateways.sockets.namespace import RefusedError
+from gateways.sockets.reception import Admission, Reception
+from gateways.sockets.sessions import Sessions
+from gateways.sockets.timings import Timings
+
+# What the client library of Socket.IO emits itself; no event of a server may be called so.
+RESERVED: Final = frozenset(
+    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
+)
+ATTACHMENTS: Final = 10
+PATIENCE: Final = 10
+"""How many bursts of refused events a connection may send before it is closed."""
+
+INVALID: Final = RefusedError("invalid", "an event is a list that begins with its name")
+BINARY: Final = RefusedError("invalid", "binary data is not taken: send JSON")
+TOO_MANY: Final = RefusedError("rate_limited", "too many events: slow down")
+
+log = structlog.get_logger(__name__)
+library_log = logging.getLogger("socketio")  # handed over, or the library would set up its own
+
+
+class Json:
+    """Strict where the library's is not: no NaN, no half surrogates, no bottomless nesting."""
+
+    @staticmethod
+    def loads(text: str) -> Any:
+        return orjson.loads(text)
+
+    @staticmethod
+    def dumps(value: Any, **_: object) -> str:
+        return orjson.dumps(value).decode()
+
+
+class HubPacket(wire.Packet):  # type: ignore[misc]  # the library is untyped
+    """A Socket.IO packet."""
+
+    json = Json
+
+
+class HubEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library is untyped
+    """Engine.IO whose requests are answered by EngineHttp."""
+
+    def __init__(self, *, http: EngineHttp, **options: Any) -> None:
+        super().__init__(async_mode="aiohttp", monitor_clients=False, **options)
+        self.http = http
+
+    async def handle_request(self, request: web.Request) -> web.StreamResponse:
+        return await self.http.handle(request)
+
+
+class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is untyped
+    """Takes what clients send, and lets through what is sound, welcome and not too much."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        timings: Timings,
+        *,
+        namespaces: Collection[str],
+        reception: Reception,
+        sessions: Sessions,
+        events: Events,
+    ) -> None:
+        limits = config.limits
+        self.connections: dict[str, Connection] = {}
+        self._limits = limits
+        self._timings = timings
+        self._names = frozenset(namespaces)
+        self._reception = reception
+        self._sessions = sessions
+        self._events = events
+        keys, rate, burst = limits.connections, limits.socket_event_rate, limits.socket_event_burst
+        self._rate = RateLimiter(rate, burst, time.monotonic, max_keys=keys)
+        self._patience = RateLimiter(rate, burst * PATIENCE, time.monotonic, max_keys=keys)
+        engine = EngineConfig(timings=timings, max_bytes=limits.body_bytes, max_packets=limits.socket_buffer)
+        self.http = EngineHttp(engine, self, origins=config.allowed_origins, public_url=config.public_url)
+        super().__init__(
+            serializer=HubPacket, logger=library_log, engineio_logger=library_log, http=self.http
+        )
+
+    def _engineio_server_class(self) -> type[HubEngine]:
+        return HubEngine
+
+    def attach(self, app: web.Application, socketio_path: str = "socket.io") -> None:
+        for path in (f"/{socketio_path}/", f"/{socketio_path}"):
+            app.router.add_route("*", path, self.eio.handle_request)
+
+    # The door of EngineHttp
+
+    def admit(self, request: web.Request) -> Admission | None:
+        return self._reception.admit(request)
+
+    def opened(self, socket: EngineSocket, admission: Admission) -> None:
+        lanes = Lanes(self._limits.socket_in_flight)
+        connection = Connection(socket, admission.address, lanes, admission.refusal)
+        self.connections[socket.sid] = connection
+        self._reception.came(admission.refusal)
+        patience = self._timings.refused_linger if admission.refusal else self._timings.connect_timeout
+        connection.start_deadline(patience, Closing.UNUSED)
+
+    def closed(self, sid: str, closing: Closing) -> None:
+        connection = self.connections.pop(sid)
+        connection.stop_deadline()
+        for session in tuple(connection.sessions.values()):
+            self._sessions.end(session)
+        self._reception.left(connection.refusal)
+        if closing is Closing.SLOW:
+            SLOW_CLOSES.inc()
+        if closing is not Closing.LEFT:
+            log.info("a connection was closed", reason=closing.name.lower(), address=connection.address)
+
+    def malformed(self, sid: str, what: str) -> None:
+        """Count a broken packet; a few are forgiven, and only the first is worth a line in the log."""
+        MALFORMED_PACKETS.inc()
+        connection = self.connections.get(sid)
+        if connection is None:
+            return  # closed meanwhile, for not reading the answers
+        connection.malformed += 1
+        if connection.malformed == 1:
+            log.warning("a client sends broken packets", what=what, address=connection.address)
+        if connection.malformed > MALFORMED:
+            connection.socket.close(Closing.MALFORMED)
+
+    def attachment(self, sid: str) -> None:
+        """Throw away a binary message; those of a packet that was refused are expected."""
+        connection = self.connections[sid]
+        if connection.attachments:
+            connection.attachments -= 1
+        else:
+            self.malformed(sid, "binary data that belongs to no packet")
+
+    async def message(self, sid: str, text: str) -> None:
+        """Take one Socket.IO packet."""
+        connection = self.connections[sid]
+        if connection.draining:
+            return
+        connection.attachments = 0
+        try:
+            packet = HubPacket(encoded_packet=text)
+        except ValueError:
+            self.malformed(sid, "not a Socket.IO packet")
+            return
+        namespace = packet.namespace or "/"
+        match packet.packet_type if text else None:
+            case wire.CONNECT:
+                await self._connect(connection, namespace, packet.data)
+            case wire.DISCONNECT:
+                await self._disconnect(connection, namespace)
+            case wire.EVENT:
+                await self._event(connection, namespace, packet)
+            case wire.BINARY_EVENT | wire.BINARY_ACK:
+                self._binary(connection, namespace, packet)
+            case _:
+                self.malformed(sid, "a packet no client sends here")
+
+    # Packets
+
+    async def _connect(self, connection: Connection, namespace: str, auth: object) -> None:
+        if not self._may(connection):
+            refusal = frames.refused(namespace, "too many events: slow down", "rate_limited")
+            connection.socket.send(refusal)
+        elif namespace not in self._names:
+            connection.socket.send(frames.refused(namespace, "Invalid namespace"))
+        else:
+            await connection.lanes.put(
+                namespace, partial(self._sessions.connect, connection, namespace, auth)
+            )
+
+    async def _disconnect(self, connection: Connection, namespace: str) -> None:
+        async def leave() -> None:
+            session = connection.sessions.get(namespace)
+            if session is not None:
+                self._sessions.end(session)
+            if not connection.sessions:
+                connection.start_deadline(self._timings.connect_timeout, Closing.UNUSED)
+
+        if self._may(connection) and namespace in self._names:
+            await connection.lanes.put(namespace, leave)
+
+    async def _event(self, connection: Connection, namespace: str, packet: HubPacket) -> None:
+        data = packet.data
+        if not (isinstance(data, list) and data and isinstance(data[0], str) and data[0] not in RESERVED):
+            self._refuse(connection, namespace, packet.id, INVALID)
+            self.malformed(connection.sid, "an event without a proper name")
+        elif not self._may(connection):
+            self._refuse(connection, namespace, packet.id, TOO_MANY)
+        elif namespace in self._names:
+            await connection.lanes.put(
+                namespace, partial(self._handle, connection, namespace, data, packet.id)
+            )
+
+    async def _handle(self, connection: Connection, namespace: str, data: list[Any], ack: int | None) -> None:
+        session = connection.sessions.get(namespace)
+        if session is not None:  # else it was refused or ended, and what was under way is void
+            await self._events.handle(session, data[0], data[1:], ack)
+
+    def _binary(self, connection: Connection, namespace: str, packet: HubPacket) -> None:
+        """Refuse it, and let its attachments pass by: nothing the hub understands is binary."""
+        if packet.attachment_count > ATTACHMENTS:
+            connection.socket.close(Closing.MALFORMED)
+            return
+        connection.attachments = packet.attachment_count
+        answer = BINARY if self._may(connection) else TOO_MANY
+        if packet.packet_type == wire.BINARY_EVENT:
+            self._refuse(connection, namespace, packet.id, answer)
+
+    @staticmethod
+    def _refuse(connection: Connection, namespace: str, ack: int | None, error: RefusedError) -> None:
+        if ack is not None:
+            connection.socket.send(frames.ack(namespace, ack, error.answer()))
+
+    def _may(self, connection: Connection) -> bool:
+        """Take one of the connection's packets from its allowance; who goes on without is closed."""
+        if self._rate.take(connection.sid) == 0:
+            return True
+        if self._patience.take(connection.sid) > 0:
+            connection.socket.close(Closing.ABUSE)
+        return False
+
+    async def drain(self) -> None:
+        """Take no more, finish what is under way, and close all transports, all in bounded time."""
+        self._reception.closed = True
+        for connection in self.connections.values():
+            connection.draining = True
+        try:
+            async with asyncio.timeout(self._timings.drain_timeout):
+                for connection in tuple(self.connections.values()):
+                    await connection.lanes.finish()
+                    connection.socket.close(Closing.DRAINING)
+                await self.http.emptied()
+        except TimeoutError:
+            log.warning("connections were cut", count=len(self.http.sockets))
+        for socket in tuple(self.http.sockets.values()):
+            socket.abort()

@@ -1,0 +1,52 @@
+"""Owns what waits to be sent to one client."""
+
+import asyncio
+from collections import deque
+
+
+class SendBuffer:
+    """Packets in the order they were put in; one reader at a time waits for them."""
+
+    __slots__ = ("_changed", "_packets", "size")
+
+    def __init__(self) -> None:
+        self._packets: deque[bytes] = deque()
+        self._changed = asyncio.Event()
+        self.size = 0
+        """In bytes."""
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    def put(self, packet: bytes) -> None:
+        self._packets.append(packet)
+        self.size += len(packet)
+        self._changed.set()
+
+    def pop(self) -> bytes:
+        packet = self._packets.popleft()
+        self.size -= len(packet)
+        return packet
+
+    def take(self, most: int) -> list[bytes]:
+        """Take packets of `most` bytes together, but at least one."""
+        taken = [self.pop()]
+        total = len(taken[0])
+        while self._packets and total + len(self._packets[0]) <= most:
+            taken.append(self.pop())
+            total += len(taken[-1])
+        return taken
+
+    def clear(self) -> None:
+        self._packets.clear()
+        self.size = 0
+
+    def wake(self) -> None:
+        """Let the reader look around although nothing was put in."""
+        self._changed.set()
+
+    async def changed(self) -> None:
+        """Wait for a packet, or to be woken."""
+        if not self._packets:
+            await self._changed.wait()
+        self._changed.clear()

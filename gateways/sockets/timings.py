@@ -1,0 +1,25 @@
+"""Owns how long the sockets wait for things; tests make them short."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """All in seconds."""
+
+    ping_interval: float = 25.0
+    ping_timeout: float = 20.0
+    connect_timeout: float = 10.0
+    """A connection without a namespace is closed after this time."""
+    refused_linger: float = 2.0
+    """The same for a connection that was refused at the door: long enough to hear why."""
+    upgrade_timeout: float = 10.0
+    """From the websocket of an upgrade to its last word."""
+    handler_timeout: float = 15.0
+    """For one sign-in or one event; then the client hears of a failure."""
+    close_grace: float = 5.0
+    """For what is still in the buffer when we close; then the transport is cut."""
+    drain_timeout: float = 8.0
+    """For answers that are under way, and for all transports to close, when the process stops."""
+    viewers_interval: float = 0.5
+    """Between two viewer counts of one stream."""

@@ -1,0 +1,65 @@
+// Owns the start: who is signed in decides which page is shown, and each page brings its own title and shortcuts.
+import { effect } from "@preact/signals";
+import { render } from "preact";
+import { useEffect } from "preact/hooks";
+import * as live from "./live.js";
+import { EventsPage } from "./pages/events.js";
+import { FeedPage } from "./pages/feed.js";
+import { ProfilePage } from "./pages/profile.js";
+import { SignInPage } from "./pages/sign-in.js";
+import { go, route, start as startRouter } from "./router.js";
+import { isAdmin, session, start as startSession } from "./session.js";
+import { bind, start as startShortcuts } from "./shortcuts.js";
+import { html } from "./ui/html.js";
+import { helpShown } from "./ui/help.js";
+import { Shell } from "./ui/shell.js";
+import { dismissAll } from "./ui/toasts.js";
+
+const PAGES = { feed: FeedPage, events: EventsPage, profile: ProfilePage };
+
+function Unknown({ children = "There is nothing at this address." }) {
+  return html`<section class="column empty"><h1>Not here</h1><p class="muted">${children}</p>
+    <p><a class="button" href="/">To the feed</a></p></section>`;
+}
+
+function page() {
+  const { page: name } = route.value;
+  if (!session.value) return html`<${SignInPage} />`;
+  if (name === "events" && !isAdmin.value) return html`<${Unknown}>The event log is for admins.<//>`;
+  return html`<${PAGES[name] ?? Unknown} key=${name} />`;
+}
+
+function App() {
+  const name = route.value.page;
+  // A new page is announced by its heading; on the very first load the focus stays where it belongs.
+  useEffect(() => {
+    if (App.shownBefore) document.getElementById("main").focus({ preventScroll: true });
+    App.shownBefore = true;
+    window.scrollTo(0, 0);
+  }, [name, Boolean(session.value)]);
+  return html`<${Shell}>${page()}<//>`;
+}
+
+function shortcuts() {
+  bind("g f", () => session.value && go("/"));
+  bind("g p", () => session.value && go("/profile"));
+  bind("g e", () => isAdmin.value && go("/events"));
+  bind("?", () => { helpShown.value = true; });
+  bind("Escape", (press) => dismissAll() || press.target.blur?.());
+  startShortcuts();
+}
+
+startSession();
+startRouter();
+shortcuts();
+effect(() => {
+  if (session.value && route.value.page === "sign-in") go("/", { replace: true });
+});
+let user, stopLive;
+effect(() => {
+  if (session.value?.user === user) return;
+  stopLive?.();
+  user = session.value?.user;
+  stopLive = session.value ? live.start() : undefined;
+});
+render(html`<${App} />`, document.getElementById("app"));

@@ -1,0 +1,148 @@
+// Owns the live feed: which cards there are, what has happened to them, and what waits above the reader.
+import { batch, computed, signal } from "@preact/signals";
+import { NOTHING, apply, isReaction, target } from "./reactions.js";
+
+const SHOWN = 200;
+const MARKS = 5_000;
+const JOURNAL = 400;
+const FLUSH_EVERY = 80;
+const ACTIVITY = 1_000;
+
+export const cards = signal([]);     // newest first
+export const waiting = signal([]);   // arrived while the reader was further down
+export const activity = signal([]);  // when the events of the last minute arrived
+export const liveNow = computed(() =>
+  cards.value.filter(({ event }) => event?.type === "live.started" && !about(event).value.endedAt));
+
+let known, seen, journal, queue, timer, resolvers, targetsChanged;
+let holding = () => false;
+
+export function reset(onTargets = () => undefined) {
+  clearTimeout(timer);
+  [known, seen, journal, queue, resolvers] = [new Map(), new Set(), [], [], new Map()];
+  [timer, targetsChanged] = [undefined, onTargets];
+  batch(() => {
+    for (const list of [cards, waiting, activity]) list.value = [];
+  });
+}
+reset();
+
+// The page says when its reader is further down or in a form: cards must not move under them.
+export const holdWhile = (isBusy) => { holding = isBusy; };
+
+// A flood must not make the page render each event on its own: they are gathered for a few frames.
+export function receive(namespace, event, { live = true } = {}) {
+  if (typeof event?.id !== "string" || typeof event.type !== "string" || !event.data) return;
+  queue.push({ namespace, event, live });
+  timer ??= setTimeout(flush, FLUSH_EVERY);
+}
+
+function flush() {
+  timer = undefined;
+  const arrived = queue;
+  queue = [];
+  batch(() => {
+    const fresh = [];
+    let live = 0;
+    for (const item of arrived) {
+      const card = cardOf(item);
+      const reacted = react(item.event);
+      if (card) fresh.unshift(card);
+      if (card || reacted) write(item);
+      if (item.live && (card || reacted)) live += 1;
+    }
+    if (live) note(live);
+    if (fresh.length) place(fresh);
+  });
+  for (const { event } of arrived) settle(event.id, true);
+}
+
+// What is meant for this person stands out as a card, also where it is a reaction to something as well.
+function cardOf({ namespace, event }) {
+  const personal = namespace === "/notifications";
+  if (!personal && isReaction(event.type)) return null;
+  return once(`card ${event.id}`) ? { key: event.id, event, personal } : null;
+}
+
+function react(event) {
+  if (!isReaction(event.type) || !target(event) || !once(`reaction ${event.id}`)) return false;
+  const state = about(event);
+  state.value = apply(state.peek(), event);
+  return true;
+}
+
+// The same event comes by two namespaces, after a reconnect, and from the log: it counts once.
+function once(mark) {
+  if (seen.has(mark)) return false;
+  seen.add(mark);
+  if (seen.size > MARKS) seen.delete(seen.values().next().value);
+  return true;
+}
+
+export function about(event) {
+  const name = target(event);
+  if (!known.has(name)) known.set(name, signal(NOTHING));
+  return known.get(name);
+}
+
+function write({ namespace, event }) {
+  journal.push([namespace, event]);
+  if (journal.length > JOURNAL) journal.splice(0, journal.length - JOURNAL);
+}
+
+function note(times) {
+  const at = Date.now();
+  const lastMinute = activity.peek().filter((earlier) => earlier > at - 60_000);
+  activity.value = [...lastMinute, ...Array(times).fill(at)].slice(-ACTIVITY);
+}
+
+function place(fresh) {
+  if (holding()) waiting.value = [...fresh, ...waiting.peek()].slice(0, SHOWN);
+  else show(fresh);
+  const needed = new Set([...waiting.peek(), ...cards.peek()].map(({ event }) => event && target(event)));
+  for (const name of known.keys()) if (!needed.has(name)) known.delete(name);
+  targetsChanged();
+}
+
+function show(fresh) {
+  cards.value = [...fresh, ...waiting.peek(), ...cards.peek()].slice(0, SHOWN);
+  waiting.value = [];
+}
+
+export const release = () => waiting.peek().length && batch(() => show([]));
+
+// A line in the feed that says honestly: here something may be missing.
+export function gap(since) {
+  batch(() => place([{ key: `gap ${since}`, gap: { since, until: Date.now() } }]));
+}
+
+// What the live connection has to listen to, beside the feed itself.
+export function targets() {
+  const found = { content: [], proposals: [] };
+  for (const { event } of [...waiting.peek(), ...cards.peek()]) {
+    if (event?.type === "content.created") found.content.push(event.data.content_id);
+    if (event?.type === "governance.proposal_created") found.proposals.push(event.data.proposal_id);
+  }
+  return found;
+}
+
+// Whether the event has come through the live connection before the time is up.
+export function appears(id, within) {
+  if (seen.has(`card ${id}`) || seen.has(`reaction ${id}`)) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    resolvers.set(id, resolve);
+    setTimeout(settle, within, id, false);
+  });
+}
+
+function settle(id, came) {
+  resolvers.get(id)?.(came);
+  resolvers.delete(id);
+}
+
+export const remember = () => journal;
+export function recall(entries) {
+  for (const [namespace, event] of entries) receive(namespace, event, { live: false });
+  clearTimeout(timer);
+  flush();
+}

@@ -1,0 +1,55 @@
+// Owns turning a trace into the steps of a timeline; pure.
+
+const TONES = { handled: "good", parked: "warn", dead: "bad" };
+const WORDS = { handled: "handled", parked: "parked, will be tried again", dead: "gave up", waiting: "waiting" };
+
+export function steps(trace) {
+  const all = [
+    { key: "accepted", title: "Accepted", at: trace.accepted_at, tone: "good", text: "Committed with its place in the outbox" },
+    relayed(trace),
+    ...(trace.live?.length ? [live(trace)] : []),
+    ...[...trace.groups].sort(inTime).map(group),
+    ...trace.notifications.flatMap(notification),
+  ];
+  return all.map((step, index) => ({ ...step, after: since(step, all.slice(0, index)) }));
+}
+
+function relayed({ relayed_at: at, seq }) {
+  if (!at) return { key: "relayed", title: "Waiting for the relay", at: null, tone: "waiting" };
+  return { key: "relayed", title: "Relayed", at, tone: "good", text: `Number ${seq} of the log` };
+}
+
+// The relay writes the live packet with the number; there is no later moment to tell.
+function live({ live: rooms, relayed_at: at }) {
+  return {
+    key: "live", title: "Live", at: null, tone: at ? "good" : "waiting",
+    rooms: rooms.map(({ namespace, room }) => `${namespace} → ${room}`),
+  };
+}
+
+function group({ group: name, state, at, attempts, error }) {
+  const tried = attempts > 1 || state !== "handled" ? `${attempts} ${attempts === 1 ? "attempt" : "attempts"}` : "";
+  return {
+    key: `group ${name}`, title: `${name}: ${WORDS[state] ?? state}`, at, tone: TONES[state] ?? "waiting",
+    text: tried, error,
+  };
+}
+
+function notification({ user, notification_id: id, decisions = [], deliveries = [] }) {
+  const decided = decisions.map(({ channel, action, reason, at }, index) => ({
+    key: `${id} decision ${index}`, title: `${user}: ${action} on ${channel}`, at, tone: action === "drop" ? "waiting" : "good", text: reason,
+  }));
+  const delivered = deliveries.map(({ id: delivery, channel, status, attempts = [] }) => ({
+    key: `${id} delivery ${delivery}`, title: `${user}: ${status} by ${channel}`, at: attempts.at(-1)?.at ?? null,
+    tone: ["failed", "bounced"].includes(status) ? "bad" : "good", text: attempts.at(-1)?.detail ?? "",
+  }));
+  return [...decided, ...delivered];
+}
+
+const inTime = (one, other) => String(one.at ?? "~").localeCompare(String(other.at ?? "~"));
+
+// From the last step that has a time: what had none took none.
+function since({ at }, earlier) {
+  const before = earlier.findLast((step) => step.at)?.at;
+  return at && before ? Math.max(0, new Date(at) - new Date(before)) : null;
+}

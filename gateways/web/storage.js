@@ -1,0 +1,22 @@
+// Owns access to the browser's storage, which may be full, forbidden or hold something stale.
+
+export function load(area, key, fallback) {
+  try {
+    return JSON.parse(area().getItem(key)) ?? fallback;
+  } catch {
+    return fallback;
+  }
+}
+
+export function save(area, key, value) {
+  try {
+    if (value === undefined) area().removeItem(key);
+    else area().setItem(key, JSON.stringify(value));
+  } catch {
+    // Remembering is a convenience: without storage everything works, only until the next load.
+  }
+}
+
+// Functions, because touching the property alone throws where storage is forbidden.
+export const tab = () => window.sessionStorage;
+export const device = () => window.localStorage;

@@ -1,0 +1,65 @@
+// Owns the column beside the feed: how busy it is, who is live, and how to publish from a terminal.
+import { useEffect, useState } from "preact/hooks";
+import { activity, cards, liveNow } from "../feed.js";
+import { count } from "../format.js";
+import { Avatar, CopyButton } from "./bits.js";
+import { html } from "./html.js";
+
+const BARS = 30;
+const STEP = 2_000;
+const HEIGHT = 44;
+
+export const COMMAND = `.venv/bin/hub publish content.created --data '{"content_id":"c1","author":"ann","kind":"post","title":"Hello"}'`;
+
+function useTick(every) {
+  const [at, setAt] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setAt(Date.now()), every);
+    return () => clearInterval(timer);
+  }, [every]);
+  return at;
+}
+
+function heights(times, at) {
+  const bars = Array(BARS).fill(0);
+  for (const time of times) {
+    const age = Math.floor((at - time) / STEP);
+    if (age < BARS) bars[BARS - 1 - Math.max(0, age)] += 1;
+  }
+  const most = Math.max(4, ...bars);
+  return bars.map((number) => Math.max(2, (number / most) * HEIGHT));
+}
+
+function Activity() {
+  const tick = useTick(STEP);
+  // The newest event may be younger than the last tick.
+  const at = Math.max(tick, activity.value.at(-1) ?? 0);
+  const recent = activity.value.filter((time) => time > at - BARS * STEP);
+  return html`<section class="card side-card" aria-labelledby="side-activity"><h3 id="side-activity">Last minute</h3>
+    <p class="side-number numbers">${count(recent.length, "event")}</p>
+    <svg class="spark" viewBox="0 0 ${BARS * 8} ${HEIGHT}" preserveAspectRatio="none" aria-hidden="true">
+      ${heights(recent, at).map((height, index) => html`<rect key=${index} x=${index * 8 + 1} y=${HEIGHT - height} width="6" height=${height} rx="1.5" />`)}
+    </svg></section>`;
+}
+
+function Live() {
+  if (!liveNow.value.length) return null;
+  return html`<section class="card side-card" aria-labelledby="side-live"><h3 id="side-live">Live now</h3>
+    <ul class="side-list">${liveNow.value.slice(0, 5).map(({ key, event }) => html`<li key=${key}><${Avatar} name=${event.data.host} size="s" />
+      <span class="grow"><strong class="clip">${event.data.host}</strong><span class="muted small clip">${event.data.title ?? event.data.stream_id}</span></span>
+      <span class="dot dot-on-air"></span></li>`)}</ul></section>`;
+}
+
+export function Command({ command = COMMAND }) {
+  return html`<div class="command"><pre class="code" tabindex="0" aria-label="Command">${command}</pre>
+    <${CopyButton} text=${command} label="Copy command" /></div>`;
+}
+
+// The empty feed shows the command itself.
+const Terminal = () => cards.value.length > 0 && html`
+  <section class="card side-card" aria-labelledby="side-terminal"><h3 id="side-terminal">From a terminal</h3>
+    <p class="muted small">Publish an event and watch it arrive here.</p><${Command} /></section>`;
+
+export function Aside() {
+  return html`<aside class="side" aria-label="Right now"><${Activity} /><${Live} /><${Terminal} /></aside>`;
+}

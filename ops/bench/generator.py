@@ -1,0 +1,136 @@
+"""Owns the load generator: builds the C one, or stands the Python one in, runs it and reads its lines."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGTERM
+from typing import IO
+
+from ops.bench.errors import BenchError
+from ops.bench.results import Connected, Phase
+from ops.embedded.account import ours
+
+SOURCES = Path(__file__).with_name("native")
+FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra")
+
+
+@dataclass(frozen=True, slots=True)
+class PhasePlan:
+    """One stretch of a run: `window` keeps that many events under way, `rate` is deliveries a second."""
+
+    name: str
+    kind: str
+    value: float
+    seconds: float
+
+    def argument(self) -> str:
+        return f"{self.name}={self.kind}:{self.value:g}:{self.seconds:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What the generator is pointed at."""
+
+    port: int
+    server_pids: Sequence[int]
+    namespace: str
+    room: str
+    clients: int
+    payloads: Path
+    redis_port: int
+    redis_password: str
+    stream: str
+    phases: Sequence[PhasePlan]
+    settle: float = 1
+    """Seconds between the last connect and the look at the server's memory."""
+    drain: float = 10
+    """Seconds to wait after a phase; what has not arrived by then is lost."""
+
+    def arguments(self) -> list[str]:
+        options = {
+            "port": self.port,
+            "namespace": self.namespace,
+            "room": self.room,
+            "clients": self.clients,
+            "payloads": self.payloads,
+            "redis-port": self.redis_port,
+            "stream": self.stream,
+            "settle": self.settle,
+            "drain": self.drain,
+            "after": 0,  # the stream is emptied before every run
+        }
+        pairs = [*options.items(), *(("server-pid", pid) for pid in self.server_pids)]
+        pairs += [("phase", phase.argument()) for phase in self.phases]
+        return [f"--{name}={value}" for name, value in pairs]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one run of the generator found."""
+
+    connected: Connected
+    phases: tuple[Phase, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """A program that takes `Load.arguments` and prints one line of JSON per phase."""
+
+    name: str
+    command: tuple[str, ...]
+
+    def run(self, load: Load, folder: Path) -> Measured:
+        """Measure; raises BenchError with what the generator said when it gave up."""
+        log = folder / "generator.log"
+        with log.open("wb") as errors, self._started(load, errors) as process:
+            lines = [json.loads(line) for line in process.stdout or ()]
+            code = process.wait()
+        said = log.read_text(errors="replace").strip()
+        if code != 0 or len(lines) != 1 + len(load.phases):
+            raise BenchError(f"the load generator gave up (exit code {code}):\n{said}")
+        if said:
+            sys.stderr.write(said + "\n")
+        connected, *phases = lines
+        return Measured(Connected(**connected), tuple(Phase(**phase) for phase in phases))
+
+    @contextmanager
+    def _started(self, load: Load, errors: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:
+        process = subprocess.Popen(  # noqa: S603 - our own program
+            ours().command(SIGTERM, [*self.command, *load.arguments()]),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=dict(os.environ) | {"LOADGEN_REDIS_PASSWORD": load.redis_password},
+            start_new_session=True,
+        )
+        try:
+            with process:
+                yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def native(folder: Path) -> Generator | None:
+    """Compile the C generator; None where there is no compiler."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        return None
+    program = folder / "loadgen"
+    sources = sorted(SOURCES.glob("*.c"))
+    command: list[str | Path] = [compiler, *FLAGS, *sources, "-o", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own sources
+    if done.returncode != 0:
+        raise BenchError(f"the load generator does not compile:\n{done.stderr.strip()}")
+    return Generator("C", (str(program),))
+
+
+def python() -> Generator:
+    """The slower stand-in: several processes, but it cannot keep a fast server busy."""
+    return Generator("Python", (sys.executable, "-m", "ops.bench.loadgen"))

@@ -1,0 +1,269 @@
+#define _GNU_SOURCE
+#include "fleet.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fail.h"
+#include "histogram.h"
+#include "publisher.h"
+#include "websocket.h"
+
+enum state { NEW, CONNECTING, UPGRADING, OPENING, JOINING, READY, DEAD };
+
+struct client {
+    int fd;
+    enum state state;
+    const char *payload;  // of its CONNECT packet
+    uint32_t next_number; // of the event it should receive next
+    char *rest;           // what the last read left: the beginning of a frame
+    size_t rest_length;
+};
+
+struct tally tally;
+
+static const struct options *options;
+static struct client *clients;
+static int poll_fd;
+static int started, connecting;
+static char prefix[128]; // of Socket.IO packets in our namespace
+static uint32_t phase_first;
+static char input[1 << 18];
+
+static void die(struct client *client, const char *why, const char *detail, size_t length)
+{
+    static int told;
+    if (client->state == DEAD)
+        return;
+    if (told++ < 5) // the first few say it all
+        fprintf(stderr, "loadgen: client %d: %s %.*s\n", (int)(client - clients), why, (int)length, detail);
+    if (client->state == READY)
+        tally.ready--;
+    else
+        connecting--;
+    tally.dead++;
+    client->state = DEAD;
+    close(client->fd); // leaves epoll by itself
+}
+
+static void send_text(struct client *client, const char *text, size_t length)
+{
+    if (!frame_send(client->fd, OP_TEXT, text, length))
+        die(client, "cannot send:", strerror(errno), strlen(strerror(errno)));
+}
+
+static void send_connect(struct client *client)
+{
+    char packet[8192];
+    int length = snprintf(packet, sizeof packet, "40%s%s", prefix, client->payload);
+    if (length >= (int)sizeof packet)
+        fail("a CONNECT payload is longer than %zu bytes", sizeof packet);
+    client->state = JOINING;
+    send_text(client, packet, (size_t)length);
+}
+
+static void receive_event(struct client *client, const char *text, size_t length)
+{
+    const char *marker = memmem(text, length, MARKER, strlen(MARKER));
+    size_t digits = MARKER_NUMBER_DIGITS + 1 + MARKER_TIME_DIGITS;
+    if (!marker || (size_t)(text + length - marker) < strlen(MARKER) + digits)
+        return; // a signal, or an event that is none of ours
+    const char *number_at = marker + strlen(MARKER);
+    uint32_t number = (uint32_t)strtoul(number_at, 0, 10);
+    int64_t sent = strtoll(number_at + MARKER_NUMBER_DIGITS + 1, 0, 10);
+    histogram_add(now() - sent);
+    tally.received++;
+    if (number != client->next_number)
+        tally.disorder++;
+    client->next_number = number + 1;
+}
+
+static void receive_packet(struct client *client, const char *text, size_t length)
+{
+    if (length == 1 && text[0] == '2') { // Engine.IO ping
+        send_text(client, "3", 1);
+    } else if (client->state == OPENING && text[0] == '0') {
+        send_connect(client);
+    } else if (length < 2 || text[0] != '4') {
+        return;
+    } else if (text[1] == '2') {
+        receive_event(client, text, length);
+    } else if (text[1] == '0' && client->state == JOINING) {
+        client->state = READY;
+        client->next_number = phase_first;
+        connecting--;
+        tally.ready++;
+    } else if (text[1] == '4' || text[1] == '1') {
+        die(client, "the server said", text, length);
+    }
+}
+
+static void receive_frame(struct client *client, const struct frame *frame)
+{
+    size_t code = frame->length < 2 ? frame->length : 2; // of a close frame, before its reason
+    if (frame->opcode == OP_CLOSE)
+        die(client, "the server closed the websocket:", frame->payload + code, frame->length - code);
+    else if (frame->opcode == OP_PING)
+        frame_send(client->fd, OP_PONG, frame->payload, frame->length);
+    else if (frame->opcode == OP_CONTINUATION || !frame->final)
+        die(client, "fragmented messages are not understood", "", 0);
+    else if (frame->opcode == OP_TEXT && frame->length > 0)
+        receive_packet(client, frame->payload, frame->length);
+}
+
+// Takes the whole answer to the upgrade request off the front; 0 while it is not complete.
+static size_t receive_upgrade(struct client *client, const char *data, size_t length)
+{
+    const char *end = memmem(data, length, "\r\n\r\n", 4);
+    if (!end)
+        return 0;
+    if (length < 12 || memcmp(data, "HTTP/1.1 101", 12) != 0)
+        die(client, "the server refused the websocket:", data, (size_t)(end - data));
+    else
+        client->state = OPENING;
+    return (size_t)(end + 4 - data);
+}
+
+static size_t receive_all(struct client *client, const char *data, size_t length)
+{
+    size_t used = client->state == UPGRADING ? receive_upgrade(client, data, length) : 0;
+    struct frame frame;
+    while (client->state > UPGRADING && client->state != DEAD
+        && frame_parse(data + used, length - used, &frame)) {
+        receive_frame(client, &frame);
+        used += frame.size;
+    }
+    return used;
+}
+
+static void read_from(struct client *client)
+{
+    size_t before = client->rest_length;
+    if (before)
+        memcpy(input, client->rest, before);
+    ssize_t length = read(client->fd, input + before, sizeof input - before);
+    if (length < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (length <= 0) {
+        const char *why = length ? strerror(errno) : "";
+        die(client, "the server closed the connection", why, strlen(why));
+        return;
+    }
+    size_t total = before + (size_t)length;
+    size_t used = receive_all(client, input, total);
+    if (client->state == DEAD)
+        return;
+    client->rest_length = total - used;
+    if (client->rest_length == sizeof input)
+        fail("a message is longer than %zu bytes", sizeof input);
+    if (client->rest_length) {
+        client->rest = realloc(client->rest, client->rest_length);
+        memcpy(client->rest, input + used, client->rest_length);
+    }
+}
+
+static void request_upgrade(struct client *client)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(client->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error) {
+        die(client, "cannot connect:", strerror(error), strlen(strerror(error)));
+        return;
+    }
+    char request[512];
+    int length = snprintf(request, sizeof request,
+        "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n",
+        options->port);
+    struct epoll_event reading = {.events = EPOLLIN, .data.ptr = client};
+    epoll_ctl(poll_fd, EPOLL_CTL_MOD, client->fd, &reading);
+    client->state = UPGRADING;
+    if (write(client->fd, request, (size_t)length) != length)
+        die(client, "cannot send the upgrade request", "", 0);
+}
+
+void fleet_on_event(struct client *client)
+{
+    if (client->state == CONNECTING)
+        request_upgrade(client);
+    else if (client->state != DEAD)
+        read_from(client);
+}
+
+static void begin_connecting(struct client *client)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (client->fd < 0)
+        fail("socket %d: %s", started, strerror(errno));
+    int on = 1;
+    setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (connect(client->fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS)
+        fail("port %d: %s", options->port, strerror(errno));
+    struct epoll_event writing = {.events = EPOLLOUT, .data.ptr = client};
+    epoll_ctl(poll_fd, EPOLL_CTL_ADD, client->fd, &writing);
+    client->state = CONNECTING;
+    connecting++;
+    started++;
+}
+
+void fleet_connect_more(void)
+{
+    while (started < options->clients && connecting < options->connecting)
+        begin_connecting(&clients[started]);
+}
+
+bool fleet_settled(void) { return tally.ready + tally.dead == options->clients; }
+
+void fleet_begin_phase(uint32_t first_number)
+{
+    phase_first = first_number;
+    for (int i = 0; i < options->clients; i++)
+        clients[i].next_number = first_number;
+    tally.received = tally.disorder = 0;
+}
+
+static char **read_payloads(int *count)
+{
+    char **lines = 0;
+    char *line = 0;
+    size_t capacity = 0;
+    FILE *file = fopen(options->payloads, "r");
+    if (!file)
+        fail("%s: %s", options->payloads, strerror(errno));
+    *count = 0;
+    for (ssize_t length; (length = getline(&line, &capacity, file)) > 1;) {
+        lines = realloc(lines, sizeof *lines * (size_t)(*count + 1));
+        lines[(*count)++] = strndup(line, (size_t)length - (line[length - 1] == '\n'));
+    }
+    fclose(file);
+    free(line);
+    if (*count == 0)
+        fail("%s has no CONNECT payloads", options->payloads);
+    return lines;
+}
+
+void fleet_open(const struct options *given, int poll)
+{
+    options = given;
+    poll_fd = poll;
+    if (strcmp(options->nsp, "/") != 0)
+        snprintf(prefix, sizeof prefix, "%s,", options->nsp);
+    clients = calloc((size_t)options->clients, sizeof *clients);
+    int count;
+    char **payloads = read_payloads(&count);
+    for (int i = 0; i < options->clients; i++)
+        clients[i].payload = payloads[i % count];
+}

@@ -1,0 +1,106 @@
+"""The live connection seen from the browser: lost, found again, refused, ended."""
+
+import asyncio
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.e2e.browser import Api, CuttableLine, card, live, opened, post, sign_in, unique
+from tests.hubprocess import HUB, HubProcess
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def users_command(hub: HubProcess, *arguments: str) -> None:
+    command = await asyncio.create_subprocess_exec(HUB, "users", *arguments, "--data-dir", hub.data_dir)
+    assert await command.wait() == 0
+
+
+async def test_the_indicator_tells_when_the_hub_goes_away_and_returns(
+    browser: Browser, line: CuttableLine, api: Api
+) -> None:
+    content = unique("c")
+    async with opened(browser) as page:
+        await sign_in(page, line.url, unique("ann"))
+        button = page.locator(".connection-button")
+        await expect(button).to_have_attribute("title", "/feed: live, /notifications: live")
+        await line.cut()
+        await expect(button).to_contain_text(re.compile(r"Reconnecting in \d+ s"))
+        await expect(button).to_have_attribute("title", "/feed: not connected, /notifications: not connected")
+        await button.click()
+        await expect(page.get_by_role("button", name="Reconnect now")).to_be_visible()
+        await page.wait_for_timeout(3_500)  # long enough for the page to own up to a gap
+        await line.mend()
+        await page.get_by_role("button", name="Reconnect now").click()
+        await live(page)
+        await expect(page.get_by_role("note")).to_contain_text("What was published meanwhile is not shown")
+        await api.publish(post(content))
+        await expect(card(page, f"Post {content}")).to_have_count(1)
+
+
+async def test_an_admin_misses_nothing_while_the_connection_is_away(
+    browser: Browser, line: CuttableLine, api: Api
+) -> None:
+    before, meanwhile, after = unique("before"), unique("meanwhile"), unique("after")
+    async with opened(browser) as page:
+        await sign_in(page, line.url, "admin")
+        await api.publish(post(before))
+        await expect(card(page, f"Post {before}")).to_be_visible()
+        await line.cut()
+        await api.publish(post(meanwhile))
+        await line.mend()
+        await live(page)
+        await api.publish(post(after))
+        for content in (before, meanwhile, after):
+            await expect(card(page, f"Post {content}")).to_have_count(1)
+
+
+async def test_a_suspended_person_is_cut_and_told_so(
+    browser: Browser, url: str, hub_process: HubProcess
+) -> None:
+    user = unique("mallory")
+    async with opened(browser) as page:
+        await sign_in(page, url, user)
+        await users_command(hub_process, "suspend", user)
+        await expect(page.locator(".connection")).to_have_attribute("data-state", "stopped")
+        await expect(page.get_by_role("alert")).to_contain_text("switched off for this account")
+
+
+async def test_an_expired_session_leads_back_to_the_sign_in(
+    browser: Browser, url: str, hub_process: HubProcess
+) -> None:
+    token = hub_process.token(unique("ann"), "user", ttl=timedelta(seconds=4))
+    async with opened(browser) as page:
+        await page.goto(f"{url}/#token={token}")
+        await live(page)
+        assert "token" not in page.url
+        await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        await expect(page.get_by_text("Your session has expired")).to_be_visible()
+
+
+async def test_a_token_the_hub_refuses_says_why(browser: Browser, url: str, hub_process: HubProcess) -> None:
+    head, body, _ = hub_process.token("ann", "user").split(".")
+    async with opened(browser) as page:
+        await page.goto(f"{url}/#token={head}.{body}.{'A' * 43}")
+        await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        await expect(page.get_by_text("The hub did not accept your session")).to_be_visible()
+
+
+async def test_without_a_development_sign_in_the_page_explains_the_handover(
+    browser: Browser, url: str
+) -> None:
+    async with opened(browser) as page:
+        await page.route("**/dev/users", lambda route: route.fulfill(status=404, json={"detail": "no"}))
+        await page.goto(url)
+        await expect(page.get_by_text("This hub has no sign-in of its own")).to_be_visible()
+
+
+async def test_who_may_only_read_gets_no_composer(
+    browser: Browser, url: str, hub_process: HubProcess
+) -> None:
+    async with opened(browser) as page:
+        await page.goto(f"{url}/#token={hub_process.token(unique('reader'), 'user')}")
+        await live(page)
+        await expect(page.get_by_role("form", name="Compose")).to_have_count(0)

@@ -1,0 +1,101 @@
+"""What operators look at: health, metrics, figures."""
+
+import asyncio
+from dataclasses import replace
+
+from gateways.gateway import Gateway
+from schemas.db import Pool
+from tests.gateways.http.served import Caller, serving
+
+
+async def fine() -> None:
+    return None
+
+
+async def broken() -> None:
+    raise ConnectionRefusedError("postgres://hub:hunter2@127.0.0.1 refused")
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_a_process_that_runs_is_alive(nobody: Caller) -> None:
+    answered = await nobody.get("/health/live")
+    assert (answered.status, answered.json) == (200, {"status": "ok"})
+    assert (await nobody.call("HEAD", "/health/live")).status == 200
+
+
+async def test_ready_when_everything_answers(gateway: Gateway) -> None:
+    async with serving(replace(gateway, readiness={"database": fine, "redis": fine})) as nobody:
+        answered = await nobody.get("/health/ready")
+        assert answered.status == 200
+        assert answered.json == {"status": "ok", "checks": {"database": "ok", "redis": "ok"}}
+
+
+async def test_not_ready_names_what_fails_and_nothing_secret(gateway: Gateway) -> None:
+    async with serving(replace(gateway, readiness={"database": fine, "redis": broken})) as nobody:
+        answered = await nobody.get("/health/ready")
+        assert (answered.status, answered.json["status"]) == (503, "unavailable")
+        assert answered.json["checks"]["database"] == "ok"
+        assert answered.json["checks"]["redis"] == "fails (ConnectionRefusedError)"
+        assert b"hunter2" not in answered.body
+
+
+async def test_a_dependency_that_hangs_is_not_waited_for(gateway: Gateway) -> None:
+    async with serving(replace(gateway, readiness={"a": never, "b": never, "c": fine})) as nobody:
+        async with asyncio.timeout(4):  # both at once, two seconds each
+            answered = await nobody.get("/health/ready")
+        assert answered.status == 503
+        assert answered.json["checks"] == {
+            "a": "no answer within 2 s",
+            "b": "no answer within 2 s",
+            "c": "ok",
+        }
+
+
+async def test_metrics_are_in_the_prometheus_format(nobody: Caller) -> None:
+    answered = await nobody.get("/metrics")
+    assert answered.headers["Content-Type"].startswith("text/plain; version=")
+    assert b"# TYPE hub_events_accepted_total counter" in answered.body
+    assert b"hub_http_request_seconds" in (await nobody.get("/metrics")).body
+
+
+async def test_figures_by_day_and_type(admin: Caller, pool: Pool) -> None:
+    await pool.execute(
+        "INSERT INTO stats_daily VALUES ('2026-01-01', 'a', 1), ('2026-01-02', 'b', 2),"
+        " ('2026-01-02', 'a', 3), ('2026-01-03', 'a', 4)"
+    )
+    answered = await admin.get("/v1/stats/events?from=2026-01-01&to=2026-01-02")
+    assert answered.status == 200
+    assert answered.json == {
+        "items": [
+            {"day": "2026-01-01", "type": "a", "count": 1},
+            {"day": "2026-01-02", "type": "a", "count": 3},
+            {"day": "2026-01-02", "type": "b", "count": 2},
+        ],
+        "next": None,
+    }
+
+
+async def test_figures_of_the_last_days_need_no_parameters(admin: Caller, pool: Pool) -> None:
+    await pool.execute(
+        "INSERT INTO stats_daily VALUES (now() AT TIME ZONE 'UTC', 'a', 1), ('2000-01-01', 'a', 9)"
+    )
+    assert [item["count"] for item in (await admin.get("/v1/stats/events")).json["items"]] == [1]
+
+
+async def test_a_wrong_span_is_422(admin: Caller) -> None:
+    for query, path in (
+        ("from=2026-01-02&to=2026-01-01", "from"),
+        ("from=2020-01-01&to=2026-01-01", "from"),
+        ("from=tomorrow", "from"),
+        ("to=2026-02-30", "to"),
+        ("to=0001-01-01", None),
+        ("first=2026-01-01", "first"),
+    ):
+        answered = await admin.get(f"/v1/stats/events?{query}")
+        if path is None:
+            assert answered.status == 200, query
+        else:
+            assert (answered.status, answered.paths) == (422, [path]), query

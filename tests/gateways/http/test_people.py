@@ -1,0 +1,211 @@
+"""Users as the platform tells of them, and as they see themselves."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from gateways.http import me
+from schemas.db import Pool
+from schemas.store.users import Users, touch
+from tests.gateways.http.served import Caller, liked
+
+ANN: dict[str, Any] = {
+    "handle": "ann",
+    "name": "Ann Example",
+    "tz": "Europe/Berlin",
+    "locale": "de-AT",
+    "email": "ann@example.com",
+    "phone": "+4915112345678",
+    "roles": ["creator", "moderator"],
+}
+EMPTY: dict[str, Any] = {
+    "handle": None,
+    "name": None,
+    "tz": None,
+    "locale": None,
+    "email": None,
+    "phone": None,
+    "roles": [],
+}
+
+
+async def put(service: Caller, user: str, profile: Any) -> Any:
+    return await service.call("PUT", f"/v1/users/{user}", json=profile)
+
+
+async def test_put_creates_and_replaces(service: Caller) -> None:
+    created = await put(service, "ann", ANN)
+    assert created.status == 201
+    assert created.json | ANN == created.json
+    assert created.json["email_verified_at"] == created.json["phone_verified_at"] is not None
+    assert (await service.get("/v1/users/ann")).json == created.json
+    replaced = await put(service, "ann", {"name": "Ann"})
+    assert replaced.status == 200
+    assert replaced.json | EMPTY | {"name": "Ann"} == replaced.json
+    assert (replaced.json["email_verified_at"], replaced.json["phone_verified_at"]) == (None, None)
+    assert replaced.json["created_at"] == created.json["created_at"]
+
+
+async def test_an_address_that_stays_keeps_the_time_it_was_verified(service: Caller) -> None:
+    first = (await put(service, "ann", ANN)).json
+    again = (await put(service, "ann", ANN)).json
+    assert again["email_verified_at"] == first["email_verified_at"]
+    moved = (await put(service, "ann", ANN | {"email": "new@example.com"})).json
+    assert moved["email_verified_at"] > first["email_verified_at"]
+    assert moved["phone_verified_at"] == first["phone_verified_at"]
+
+
+async def test_someone_an_event_named_is_replaced_not_created(service: Caller) -> None:
+    await service.publish(liked())
+    assert (await put(service, "ann", ANN)).status == 200
+
+
+async def test_null_is_the_same_as_absent(service: Caller) -> None:
+    nothing = {name: None for name in ANN if name != "roles"}
+    await put(service, "ann", ANN)
+    cleared = (await put(service, "ann", nothing)).json
+    assert cleared | EMPTY == cleared
+
+
+@pytest.mark.parametrize(
+    ("member", "values"),
+    [
+        ("tz", ["Mars/Olympus", "", "../etc/passwd", 5, "europe/berlin\x00"]),
+        ("locale", ["", "e", "en_GB", "-en", "en-", "x" * 90, 5]),
+        ("email", ["", "ann", "ann@", "@example.com", "a b@example.com", "ann@example", "a@b@example.com",
+                   "ann@-x.example", "ann@example.com\n", "x" * 65 + "@example.com", 5]),
+        ("phone", ["", "015112345678", "+0151", "+49 151 1234", "+123", "+" + "1" * 16, 5]),
+        ("handle", ["", "   ", "a\x00b", "a\nb", "x" * 201, 5, ["ann"]]),
+        ("name", ["", "a\x00b", "x" * 201, {}]),
+        ("roles", ["creator", ["a b"], [""], [5], ["r"] * 33, {}, None]),
+        ("id", ["ann"]),
+        ("colour", ["red"]),
+    ],
+)  # fmt: skip
+async def test_a_wrong_member_is_422_and_named(service: Caller, member: str, values: list[Any]) -> None:
+    for value in values:
+        answered = await put(service, "ann", {member: value})
+        assert answered.status == 422, value
+        assert answered.paths[0].startswith(member), (value, answered.body)
+
+
+async def test_good_members_of_many_kinds_are_taken(service: Caller) -> None:
+    for profile in (
+        {"locale": "en"},
+        {"locale": "zh-Hant-TW"},
+        {"locale": "de-CH-1996"},
+        {"locale": "es-419"},
+        {"locale": "en-u-ca-gregory-x-own"},
+        {"tz": "UTC"},
+        {"tz": "America/Argentina/Buenos_Aires"},
+        {"email": "first.last+tag@sub.example.co"},
+        {"phone": "+12025550123"},
+        {"name": "Zoë Ølberg 🎈", "handle": "zoë"},
+        {"roles": ["a", "a", "b"]},
+    ):
+        assert (await put(service, "ann", profile)).status in (200, 201), profile
+    assert (await service.get("/v1/users/ann")).json["roles"] == ["a", "b"]
+
+
+async def test_a_user_id_has_its_form_and_an_unknown_one_is_404(service: Caller) -> None:
+    for wrong in ("a%20b", "x" * 65, "a%2Fb", "%00", "é"):
+        for answered in (await service.get(f"/v1/users/{wrong}"), await put(service, wrong, {})):
+            assert (answered.status, answered.paths) == (422, ["id"])
+    assert (await service.get("/v1/users/nobody")).status == 404
+    assert (await put(service, "a.b:c-d_9", {})).status == 201
+
+
+async def test_what_is_no_object_is_422_and_no_json_400(service: Caller) -> None:
+    assert (await put(service, "ann", [])).status == 422
+    headers = {"Content-Type": "application/json"}
+    assert (await service.call("PUT", "/v1/users/ann", data=b"{", headers=headers)).status == 400
+    assert (await service.call("PUT", "/v1/users/ann", data=b"{}")).status == 415
+
+
+async def test_i_see_and_change_my_own_profile(nobody: Caller, service: Caller) -> None:
+    await put(service, "ann", ANN)
+    ann = nobody.being("ann")
+    assert (await ann.get("/v1/me")).json["name"] == "Ann Example"
+    changed = await ann.call("PATCH", "/v1/me", json={"name": "Anna", "tz": None})
+    assert changed.status == 200
+    assert changed.json | ANN | {"name": "Anna", "tz": None} == changed.json
+    assert (await service.get("/v1/users/ann")).json == changed.json
+
+
+async def test_a_patch_may_come_as_a_merge_patch_and_may_be_empty(nobody: Caller) -> None:
+    ann = nobody.being("ann")
+    headers = {"Content-Type": "application/merge-patch+json"}
+    body = orjson.dumps({"handle": "ann"})
+    assert (await ann.call("PATCH", "/v1/me", data=body, headers=headers)).json["handle"] == "ann"
+    assert (await ann.call("PATCH", "/v1/me", json={})).json["handle"] == "ann"
+
+
+async def test_what_the_platform_sets_i_cannot(nobody: Caller) -> None:
+    ann = nobody.being("ann")
+    for member in ("email", "phone", "roles"):
+        for value in ("ann@example.com", None, ["admin"]):
+            answered = await ann.call("PATCH", "/v1/me", json={member: value})
+            assert (answered.status, answered.paths) == (422, [member])
+            assert "platform" in answered.json["detail"]
+    answered = await ann.call("PATCH", "/v1/me", json={"suspended_at": None, "tz": "Mars"})
+    assert (answered.status, set(answered.paths)) == (422, {"suspended_at", "tz"})
+
+
+async def test_my_first_call_takes_name_and_zone_from_the_token(nobody: Caller, pool: Pool) -> None:
+    import jwt
+
+    from tests.gateways.http.served import SECRET
+
+    claims = {"sub": "ann", "scope": "user", "exp": 4_000_000_000, "name": "Ann", "tz": "Asia/Tokyo"}
+    ann = nobody.using(jwt.encode(claims, SECRET))
+    assert (await ann.get("/v1/me")).json | {"name": "Ann", "tz": "Asia/Tokyo"} == (
+        await ann.get("/v1/me")
+    ).json
+    await ann.call("PATCH", "/v1/me", json={"name": "Someone else"})
+    assert (await ann.get("/v1/me")).json["name"] == "Someone else"
+
+
+async def test_my_export_holds_my_profile_and_my_events(
+    nobody: Caller, service: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(me, "PAGE", 3)
+    mine = [liked(f"c{n}", actor="bob") for n in range(5)] + [
+        {"type": "content.created", "actor": "eve",
+         "data": {"content_id": "n", "author": "eve", "kind": "post", "title": "t", "mentions": ["bob"]}},
+        {"type": "hours.tipped", "actor": "eve", "data": {"to": "bob", "amount": 5}},
+    ]  # fmt: skip
+    others = [
+        liked("theirs", actor="eve"),
+        {"type": "content.commented", "actor": "eve",
+         "data": {"content_id": "n", "author": "ann", "text": "bob"}},
+    ]  # fmt: skip
+    ids = [one["id"] for one in (await service.publish(mine)).json["accepted"]]
+    await service.publish(others)
+    answered = await nobody.being("bob").get("/v1/me/export")
+    assert answered.status == 200
+    assert "attachment" in answered.headers["Content-Disposition"]
+    export = answered.json
+    assert set(export) == {"exported_at", "profile", "events"}
+    assert export["profile"]["id"] == "bob"
+    assert [event["id"] for event in export["events"]] == sorted(ids)
+    assert (await nobody.being("new").get("/v1/me/export")).json["events"] == []
+
+
+async def test_suspending_and_resuming_say_whether_they_changed_anything(pool: Pool) -> None:
+    users = Users()
+    assert [await users.suspend(pool, "eve"), await users.suspend(pool, "eve")] == [True, False]
+    assert await users.suspended(pool, "eve")
+    assert [await users.resume(pool, "eve"), await users.resume(pool, "eve")] == [True, False]
+    assert not await users.suspended(pool, "eve")
+    assert not await users.suspended(pool, "never seen")
+
+
+async def test_touching_makes_people_exist_and_changes_nobody(pool: Pool) -> None:
+    users = Users()
+    async with pool.acquire() as tx, tx.transaction():
+        await touch(tx, ["b", "a", "b"])
+        await touch(tx, ["a", "c"])
+        await touch(tx, [])
+    assert [user.id for user in await users.list(pool)] == ["a", "b", "c"]
+    assert [user.id for user in await users.list(pool, after="a", limit=1)] == ["b"]

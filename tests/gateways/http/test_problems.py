@@ -1,0 +1,125 @@
+"""Error answers: always a problem, never what is inside."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import asyncpg
+import pytest
+import structlog
+from structlog.testing import CapturingLogger
+
+from gateways.gateway import Gateway
+from gateways.http import me
+from schemas.db import Pool
+from schemas.store.users import Users
+from tests.gateways.http.conftest import WithLimits
+from tests.gateways.http.served import Answered, Caller, liked, serving
+
+
+def assert_problem(answered: Answered, status: int, code: str) -> None:
+    assert answered.status == status
+    assert answered.headers["Content-Type"].startswith("application/problem+json")
+    problem = answered.json
+    assert problem.keys() >= {"type", "title", "status", "detail", "errors"}
+    assert (problem["status"], problem["code"], problem["type"]) == (status, code, f"urn:hub:problem:{code}")
+    assert problem["trace_id"] == answered.headers["X-Trace-Id"]
+
+
+class FailingUsers(Users):
+    """Fails in a way a test chooses."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def get(self, *_: object) -> None:
+        raise self._error
+
+
+async def test_an_unknown_path_is_404(admin: Caller) -> None:
+    assert_problem(await admin.get("/v1/nope"), 404, "not_found")
+    assert_problem(await admin.post("/nope"), 404, "not_found")
+    assert_problem(await admin.get("/v1/conversations"), 404, "not_found")
+
+
+async def test_a_wrong_method_is_405_and_told_which_would_do(admin: Caller) -> None:
+    answered = await admin.call("DELETE", "/v1/events")
+    assert_problem(answered, 405, "method_not_allowed")
+    assert set(answered.headers["Allow"].split(",")) == {"GET", "HEAD", "POST"}
+
+
+async def test_an_unexpected_error_is_500_and_says_nothing_of_itself(gateway: Gateway) -> None:
+    failing = replace(gateway, users=FailingUsers(RuntimeError("the password is hunter2")))
+    logger = CapturingLogger()
+    structlog.configure(wrapper_class=structlog.BoundLogger, logger_factory=lambda *_: logger)
+    try:
+        async with serving(failing) as nobody:
+            answered = await nobody.being("ann").get("/v1/me")
+    finally:
+        structlog.reset_defaults()
+    assert_problem(answered, 500, "internal")
+    assert b"hunter2" not in answered.body
+    assert any(call.method_name == "exception" for call in logger.calls)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError("127.0.0.1:5432"),
+        TimeoutError(),
+        asyncpg.AdminShutdownError("terminating connection"),
+        asyncpg.ConnectionDoesNotExistError("connection was closed"),
+        asyncpg.TooManyConnectionsError("sorry, too many clients already"),
+        asyncpg.DeadlockDetectedError("deadlock detected"),
+    ],
+)
+async def test_a_database_that_is_away_is_503_and_later(gateway: Gateway, error: Exception) -> None:
+    async with serving(replace(gateway, users=FailingUsers(error))) as nobody:
+        answered = await nobody.being("ann").get("/v1/me")
+        assert_problem(answered, 503, "unavailable")
+        assert int(answered.headers["Retry-After"]) >= 1
+        assert (str(error) or "TimeoutError") not in answered.body.decode()
+
+
+async def test_a_mistake_in_a_query_is_ours_and_not_the_databases_absence(gateway: Gateway) -> None:
+    error = asyncpg.exceptions._base.DataError("invalid input for query argument $1")
+    async with serving(replace(gateway, users=FailingUsers(error))) as nobody:
+        assert_problem(await nobody.being("ann").get("/v1/me"), 500, "internal")
+
+
+async def test_a_cut_database_connection_does_not_outlive_its_request(
+    nobody: Caller, pool: Pool, database: str
+) -> None:
+    ann = nobody.being("ann")
+    assert (await ann.get("/v1/me")).status == 200
+    killer = await asyncpg.connect(database)
+    await killer.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    )
+    await killer.close()
+    statuses = [(await ann.get("/v1/me")).status for _ in range(10)]
+    assert set(statuses) <= {200, 503}
+    assert statuses[-1] == 200
+
+
+async def test_half_an_answer_is_cut_and_not_ended(nobody: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def breaking(*_: object) -> AsyncIterator[list[bytes]]:
+        yield [b"{}"]
+        raise RuntimeError("in the middle")
+
+    monkeypatch.setattr(me, "_events_of", breaking)
+    from aiohttp import ClientPayloadError
+
+    with pytest.raises(ClientPayloadError):
+        await nobody.being("ann").get("/v1/me/export")
+
+
+async def test_errors_carry_the_same_security_headers(limited: WithLimits) -> None:
+    async with serving(limited(body_bytes=10)) as nobody:
+        for answered in (
+            await nobody.get("/v1/nope"),
+            await nobody.get("/v1/me"),
+            await nobody.being("shop", "publish").publish(liked()),
+        ):
+            assert answered.headers["X-Content-Type-Options"] == "nosniff"
+            assert "frame-ancestors 'none'" in answered.headers["Content-Security-Policy"]
+            assert answered.headers["Cache-Control"] == "no-store"

@@ -1,0 +1,130 @@
+"""Fixtures of the sockets: a real server on loopback, raw websockets to misuse it, and the stock client."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+
+from bus.base import PushEntry, Target
+from bus.memory import MemoryBus
+from bus.outbox import Outbox
+from bus.push_log import PushTail
+from bus.signals import Signals
+from bus.tasks import cancel, spawn
+from bus.viewers import ViewerCounts
+from gateways.auth import Authenticator, SharedSecret, issue
+from gateways.config import GatewayConfig, Limits
+from gateways.gateway import Gateway
+from gateways.sockets.server import HubSockets, attach
+from gateways.sockets.timings import Timings
+from schemas.clock import SystemClock
+from schemas.db import Pool
+from schemas.listen import Listener
+from schemas.store.events import EventLog
+from schemas.store.users import Users
+from tests.gateways.sockets.raw import RawSocket
+from tests.jsclient import js, js_library
+
+__all__ = ["js", "js_library"]
+
+SECRET = "a secret of thirty-two bytes, or more"
+
+
+def token_of(user: str, *scopes: str, ttl: float = 3600) -> str:
+    return issue(SECRET, user, scopes or ("user",), timedelta(seconds=ttl), SystemClock())
+
+
+def quick(**timings: float) -> Timings:
+    """Timings that let a test end soon, whatever its clients do."""
+    return Timings(**{"close_grace": 0.5, **timings})
+
+
+@pytest.fixture
+def bus() -> MemoryBus:
+    return MemoryBus()
+
+
+@pytest.fixture
+def gateway(database: str, pool: Pool, bus: MemoryBus) -> Gateway:
+    clock = SystemClock()
+    return Gateway(
+        config=GatewayConfig(gateway_id="test", limits=Limits()),
+        clock=clock,
+        auth=Authenticator(SharedSecret(SECRET), clock),
+        pool=pool,
+        outbox=Outbox(pool),
+        events=EventLog(pool, Listener(database, "unheard")),
+        users=Users(),
+        push=PushTail(bus, pool),
+        signals=Signals(bus),
+        viewers=ViewerCounts(bus, "test"),
+    )
+
+
+@dataclass
+class Served:
+    """A gateway that runs."""
+
+    url: str
+    sockets: HubSockets
+    runner: web.AppRunner
+    session: ClientSession
+    raws: list[RawSocket] = field(default_factory=list)
+
+    async def raw(self, **headers: str) -> RawSocket:
+        """A websocket after its handshake, without a namespace; it stays open until the end of the test."""
+        raw = await RawSocket.open(self.session, self.url, headers)
+        self.raws.append(raw)
+        return raw
+
+    async def signed_in(self, namespace: str = "/feed", user: str = "ann") -> RawSocket:
+        raw = await self.raw()
+        await raw.connect(namespace, token_of(user))
+        return raw
+
+    def deliver(self, namespace: str, *rooms: str, data: Any = None) -> None:
+        """Deliver one event as the bus would."""
+        packet = b'["test.happened",{"data":%s}]' % (b"null" if data is None else str(data).encode())
+        self.sockets.deliver(PushEntry(1, 0, (Target(namespace, rooms, packet),)))
+
+
+Serve = Callable[..., Awaitable[Served]]
+
+
+@asynccontextmanager
+async def serving(gateway: Gateway, timings: Timings) -> AsyncIterator[Served]:
+    app = web.Application()
+    sockets = attach(app, gateway, timings)
+    signals = spawn(gateway.signals.run(sockets.signal), name="signals")
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    async with ClientSession() as session:
+        yield Served(f"http://{host}:{port}", sockets, runner, session)
+        await runner.cleanup()
+    await cancel(signals)
+
+
+@pytest.fixture
+async def serve(gateway: Gateway) -> AsyncIterator[Serve]:
+    """Start a gateway: `timings`, other `config`, and limits by name."""
+    async with AsyncExitStack() as stack:
+
+        async def start(timings: Timings | None = None, config: Any = None, **limits: Any) -> Served:
+            changed = replace(gateway.config, limits=Limits(**limits), **(config or {}))
+            return await stack.enter_async_context(
+                serving(replace(gateway, config=changed), timings or quick())
+            )
+
+        yield start
+
+
+@pytest.fixture
+async def hub(serve: Serve) -> Served:
+    """A gateway with the limits it ships with."""
+    return await serve()

@@ -1,0 +1,171 @@
+"""How connections end, and who comes back: expiry, suspension, silence, drain."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import jwt
+import pytest
+
+from bus.base import PushEntry
+from gateways.gateway import Gateway
+from gateways.sockets.closing import Closing
+from tests.gateways.sockets.conftest import SECRET, Serve, Served, quick, token_of
+from tests.jsclient import JsClient
+from tests.waiting import until
+
+TRANSPORTS = pytest.mark.parametrize("transports", [["websocket"], ["polling"]], ids=str)
+
+
+def expiring(user: str, seconds: float) -> str:
+    """A token that expires on a fraction of a second."""
+    claims = {"sub": user, "scope": "user", "exp": datetime.now(UTC).timestamp() + seconds}  # noqa: TID251
+    return jwt.encode(claims, SECRET, algorithm="HS256")
+
+
+def suspend(hub: Served, user: str) -> None:
+    hub.sockets.deliver(PushEntry(1, 0, (), (("suspend", user),)))
+
+
+@TRANSPORTS
+async def test_an_expired_token_is_told_and_the_client_comes_back_with_a_fresh_one(
+    hub: Served, js: JsClient, transports: list[str]
+) -> None:
+    socket = await js.connect(hub.url, "/feed", expiring("ann", 0.5), transports=transports)
+    await socket.set_token(token_of("ann"))
+    expired = await socket.next("event")
+    assert expired["name"] == "session_expired"
+    assert list(expired["args"][0]) == ["message"]
+    lost = await socket.next("disconnect")
+    assert (lost["reason"], lost["active"]) == ("transport close", True)
+    await socket.next("connect")
+
+
+async def test_expiry_closes_with_a_code_of_its_own_after_the_event(hub: Served) -> None:
+    raw = await hub.raw()
+    await raw.connect("/feed", expiring("ann", 0.3))
+    assert (await raw.next()).startswith('42/feed,["session_expired",{"message":"')
+    assert await raw.closed() == Closing.EXPIRED.code
+
+
+async def test_the_first_token_to_expire_ends_the_connection(hub: Served) -> None:
+    raw = await hub.raw()
+    await raw.connect("/feed", token_of("ann"))
+    await raw.connect("/live", expiring("ann", 0.3))
+    assert (await raw.next()).startswith('42/live,["session_expired"')
+    assert await raw.closed() == Closing.EXPIRED.code
+
+
+async def test_who_comes_within_the_leeway_is_not_sent_away_at_once(hub: Served) -> None:
+    raw = await hub.raw()
+    await raw.connect("/feed", expiring("ann", -5))
+    assert (await raw.ask("/feed", "subscribe"))["ok"] is True
+
+
+@TRANSPORTS
+async def test_a_suspended_user_is_cut_off_and_does_not_come_back(
+    hub: Served, js: JsClient, gateway: Gateway, transports: list[str]
+) -> None:
+    feed = await js.connect(hub.url, "/feed", token_of("mallory"), transports=transports)
+    live = await js.connect(hub.url, "/live", token_of("mallory"), transports=transports)
+    other = await js.connect(hub.url, "/feed", token_of("ann"), manager="other")
+    async with gateway.pool.acquire() as conn:
+        await gateway.users.suspend(conn, "mallory")
+    suspend(hub, "mallory")
+    for socket in (feed, live):
+        lost = await socket.next("disconnect")
+        assert (lost["reason"], lost["active"]) == ("io server disconnect", False)
+    assert hub.sockets.membership.of_user("mallory") == ()
+    await feed.again()
+    assert (await feed.next("connect_error"))["data"] == {"code": "forbidden"}
+    assert (await other.emit("subscribe"))["ok"] is True
+
+
+async def test_a_client_that_ignores_the_disconnect_is_closed_all_the_same(hub: Served) -> None:
+    raw = await hub.signed_in(user="mallory")
+    suspend(hub, "mallory")
+    assert await raw.next() == "41/feed"
+    assert await raw.closed() == Closing.SUSPENDED.code
+
+
+async def test_a_suspension_that_comes_while_signing_in_counts(hub: Served, gateway: Gateway) -> None:
+    async with gateway.pool.acquire() as conn, conn.transaction():
+        await conn.execute("LOCK TABLE users")
+        raw = await hub.raw()
+        await raw.send(f'40/feed,{{"token":"{token_of("mallory")}"}}')
+
+        async def waits() -> bool:
+            return bool(await conn.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+        await until(waits)
+        suspend(hub, "mallory")
+    assert '"forbidden"' in await raw.next()
+
+
+async def test_words_of_a_newer_hub_are_passed_over(hub: Served) -> None:
+    raw = await hub.signed_in()
+    hub.sockets.deliver(PushEntry(1, 0, (), (("unheard", "of"),)))
+    hub.deliver("/feed", "feed")
+    assert (await raw.next()).startswith("42/feed,")
+
+
+async def test_a_silent_client_is_closed(serve: Serve) -> None:
+    hub = await serve(quick(ping_interval=0.1, ping_timeout=0.1))
+    raw = await hub.raw()
+    assert (await raw.ws.receive()).data == "2"
+    assert await raw.closed() == Closing.SILENT.code
+
+
+async def test_a_client_that_answers_pings_stays(serve: Serve) -> None:
+    hub = await serve(quick(ping_interval=0.05, ping_timeout=0.2))
+    raw = await hub.signed_in()
+    for _ in range(5):
+        assert (await raw.ws.receive()).data == "2"
+        await raw.send("3")
+    assert (await raw.ask("/feed", "subscribe"))["ok"] is True
+
+
+@TRANSPORTS
+async def test_the_stock_client_stays_over_many_pings(
+    serve: Serve, js: JsClient, transports: list[str]
+) -> None:
+    hub = await serve(quick(ping_interval=0.05, ping_timeout=0.5))
+    socket = await js.connect(hub.url, "/feed", token_of("ann"), transports=transports)
+    loop = asyncio.get_running_loop()
+    long_enough = loop.time() + 1
+
+    async def passed() -> bool:
+        return loop.time() > long_enough
+
+    await until(passed)
+    assert (await socket.emit("subscribe"))["ok"] is True
+    assert not [one for one in js.happened if one["on"] == "disconnect"]
+
+
+async def test_when_the_gateway_stops_clients_are_let_go_to_come_back(hub: Served, js: JsClient) -> None:
+    sockets = [
+        await js.connect(hub.url, "/feed", token_of("ann"), manager=kind, transports=[kind])
+        for kind in ("websocket", "polling")
+    ]
+    await hub.runner.cleanup()
+    for socket in sockets:
+        assert (await socket.next("disconnect"))["active"] is True
+    assert not hub.sockets.server.connections
+
+
+async def test_the_drain_says_so_with_a_code(hub: Served) -> None:
+    raw = await hub.signed_in()
+    _, code = await asyncio.gather(hub.runner.cleanup(), raw.closed())
+    assert code == Closing.DRAINING.code
+
+
+async def test_the_drain_does_not_wait_for_ever(serve: Serve) -> None:
+    hub = await serve(quick(drain_timeout=0.3))
+    await hub.signed_in()  # and never read again
+    async with asyncio.timeout(5):
+        await hub.runner.cleanup()
+
+
+async def test_while_draining_nobody_new_is_let_in(hub: Served) -> None:
+    await hub.sockets.server.drain()
+    async with hub.session.get(f"{hub.url}/socket.io/?EIO=4&transport=polling") as answer:
+        assert answer.status == 503
