@@ -22,5 +22,6 @@ class Retry:
 
     def delay(self, attempts: int) -> timedelta:
         """Answer the wait after that many failed attempts (≥ 1)."""
-        exponent = min(attempts - 1, 64)  # a float overflows long after `longest` has won
-        return min(self.longest, self.first * self.factor**exponent)
+        exponent = min(attempts - 1, 64)  # in floats, and bounded: `longest` has won long before it overflows
+        seconds = self.first.total_seconds() * self.factor**exponent
+        return timedelta(seconds=min(self.longest.total_seconds(), seconds))

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -22,8 +22,6 @@ from schemas.db import RETRYABLE
 
 log = structlog.get_logger(__name__)
 
-ALARM: Final = timedelta(days=1)
-"""A timer runs on another clock than the token: look at the time at least this often."""
 UNAVAILABLE: Final = ConnectRefusal("overloaded", "the hub cannot let anyone in just now: try again")
 EXPIRED: Final = (
     b'["session_expired",{"message":"Your session has expired: connect again with a fresh token."}]'
@@ -106,10 +104,9 @@ class Sessions:
         self._watch(session, expires_at if expires_at > self._gateway.clock.now() else expires_at + LEEWAY)
 
     def _watch(self, session: Session, until: datetime) -> None:
-        left = min(until - self._gateway.clock.now(), ALARM)
-        session.expiry = asyncio.get_running_loop().call_later(
-            max(left.total_seconds(), 0.0), self._expire, session, until
-        )
+        left = (until - self._gateway.clock.now()).total_seconds()
+        delay = max(0.0, min(left, self._timings.clock_check))
+        session.expiry = asyncio.get_running_loop().call_later(delay, self._expire, session, until)
 
     def _expire(self, session: Session, until: datetime) -> None:
         if self._gateway.clock.now() < until:

@@ -21,5 +21,7 @@ class Timings:
     """For what is still in the buffer when we close; then the transport is cut."""
     drain_timeout: float = 8.0
     """For answers that are under way, and for all transports to close, when the process stops."""
+    clock_check: float = 86_400.0
+    """Timers run on another clock than tokens: how long to trust the one before looking at the other."""
     viewers_interval: float = 0.5
     """Between two viewer counts of one stream."""

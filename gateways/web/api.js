@@ -13,7 +13,10 @@ export class Problem extends Error {
   }
 }
 
-const UNREACHABLE = { title: "No connection", detail: "The hub cannot be reached. Check the connection and try again." };
+const UNREACHABLE = {
+  title: "No connection",
+  detail: "The hub cannot be reached. Check the connection and try again.",
+};
 
 export async function open(method, path, { body, headers = {}, signal } = {}) {
   const token = session.value?.token;
@@ -40,7 +43,9 @@ export async function request(method, path, options) {
 export const get = (path, options) => request("GET", path, options);
 
 export function withQuery(path, parameters) {
-  const filled = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const filled = Object.entries(parameters).filter(
+    ([, value]) => value !== undefined && value !== null && value !== "",
+  );
   return filled.length ? `${path}?${new URLSearchParams(filled)}` : path;
 }
 

@@ -44,7 +44,9 @@ function shortcuts() {
   bind("g f", () => session.value && go("/"));
   bind("g p", () => session.value && go("/profile"));
   bind("g e", () => isAdmin.value && go("/events"));
-  bind("?", () => { helpShown.value = true; });
+  bind("?", () => {
+    helpShown.value = true;
+  });
   bind("Escape", (press) => dismissAll() || press.target.blur?.());
   startShortcuts();
 }

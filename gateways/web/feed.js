@@ -8,11 +8,12 @@ const JOURNAL = 400;
 const FLUSH_EVERY = 80;
 const ACTIVITY = 1_000;
 
-export const cards = signal([]);     // newest first
-export const waiting = signal([]);   // arrived while the reader was further down
-export const activity = signal([]);  // when the events of the last minute arrived
+export const cards = signal([]); // newest first
+export const waiting = signal([]); // arrived while the reader was further down
+export const activity = signal([]); // when the events of the last minute arrived
 export const liveNow = computed(() =>
-  cards.value.filter(({ event }) => event?.type === "live.started" && !about(event).value.endedAt));
+  cards.value.filter(({ event }) => event?.type === "live.started" && !about(event).value.endedAt),
+);
 
 let known, seen, journal, queue, timer, resolvers, targetsChanged;
 let holding = () => false;
@@ -28,7 +29,9 @@ export function reset(onTargets = () => undefined) {
 reset();
 
 // The page says when its reader is further down or in a form: cards must not move under them.
-export const holdWhile = (isBusy) => { holding = isBusy; };
+export const holdWhile = (isBusy) => {
+  holding = isBusy;
+};
 
 // A flood must not make the page render each event on its own: they are gathered for a few frames.
 export function receive(namespace, event, { live = true } = {}) {

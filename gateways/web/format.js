@@ -2,12 +2,19 @@
 import { signal } from "@preact/signals";
 
 export const now = signal(Date.now());
-setInterval(() => { now.value = Date.now(); }, 10_000);
+setInterval(() => {
+  now.value = Date.now();
+}, 10_000);
 
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
-const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const CLOCK = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
 
 export const fullTime = (time) => FULL.format(new Date(time));
 export const dayMonth = (time) => DAY.format(new Date(time));

@@ -3,8 +3,16 @@
 const COMMENTS_KEPT = 50;
 
 export const NOTHING = Object.freeze({
-  likedBy: Object.freeze([]), anonymousLikes: 0, comments: Object.freeze([]), commentCount: 0,
-  tips: 0, tipped: 0, shares: 0, deleted: false, endedAt: null, votes: Object.freeze({}),
+  likedBy: Object.freeze([]),
+  anonymousLikes: 0,
+  comments: Object.freeze([]),
+  commentCount: 0,
+  tips: 0,
+  tipped: 0,
+  shares: 0,
+  deleted: false,
+  endedAt: null,
+  votes: Object.freeze({}),
 });
 
 const APPLY = {
@@ -26,7 +34,8 @@ const APPLY = {
   "hours.tipped": (known, { data }) => ({ ...known, tips: known.tips + 1, tipped: known.tipped + data.amount }),
   "live.ended": (known, { time }) => ({ ...known, endedAt: time }),
   "governance.vote_cast": (known, { data }) => ({
-    ...known, votes: { ...known.votes, [data.choice]: (known.votes[data.choice] ?? 0) + 1 },
+    ...known,
+    votes: { ...known.votes, [data.choice]: (known.votes[data.choice] ?? 0) + 1 },
   }),
 };
 

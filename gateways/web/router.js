@@ -28,11 +28,15 @@ function ours(click) {
   const link = click.target.closest?.("a[href]");
   const plain = click.button === 0 && !click.metaKey && !click.ctrlKey && !click.shiftKey && !click.altKey;
   const stays = link && !link.target && !link.hasAttribute("download") && link.origin === location.origin;
-  return plain && stays && !click.defaultPrevented && ROUTES.some(({ pattern }) => pattern.test(link.pathname)) ? link : null;
+  return plain && stays && !click.defaultPrevented && ROUTES.some(({ pattern }) => pattern.test(link.pathname))
+    ? link
+    : null;
 }
 
 export function start() {
-  window.addEventListener("popstate", () => { route.value = match(); });
+  window.addEventListener("popstate", () => {
+    route.value = match();
+  });
   document.addEventListener("click", (click) => {
     const link = ours(click);
     if (!link || link.hash) return;

@@ -37,7 +37,9 @@ export function begin(token) {
     token,
     user: claims.sub,
     name: claims.name ?? claims.sub,
-    scopes: String(claims.scope ?? "").split(" ").filter(Boolean),
+    scopes: String(claims.scope ?? "")
+      .split(" ")
+      .filter(Boolean),
   };
   return true;
 }

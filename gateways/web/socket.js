@@ -98,7 +98,8 @@ function lost(name, reason) {
 function refused(name, error) {
   const code = error.data?.code;
   tell(name, code ? "refused" : "waiting", error.message);
-  if (code === "unauthorized") return void end(`The hub did not accept your session (${error.message}). Sign in again.`);
+  if (code === "unauthorized")
+    return void end(`The hub did not accept your session (${error.message}). Sign in again.`);
   if (code === "forbidden") return stop(error.message);
   comeBack();
 }

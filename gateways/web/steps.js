@@ -5,7 +5,13 @@ const WORDS = { handled: "handled", parked: "parked, will be tried again", dead:
 
 export function steps(trace) {
   const all = [
-    { key: "accepted", title: "Accepted", at: trace.accepted_at, tone: "good", text: "Committed with its place in the outbox" },
+    {
+      key: "accepted",
+      title: "Accepted",
+      at: trace.accepted_at,
+      tone: "good",
+      text: "Committed with its place in the outbox",
+    },
     relayed(trace),
     ...(trace.live?.length ? [live(trace)] : []),
     ...[...trace.groups].sort(inTime).map(group),
@@ -22,7 +28,10 @@ function relayed({ relayed_at: at, seq }) {
 // The relay writes the live packet with the number; there is no later moment to tell.
 function live({ live: rooms, relayed_at: at }) {
   return {
-    key: "live", title: "Live", at: null, tone: at ? "good" : "waiting",
+    key: "live",
+    title: "Live",
+    at: null,
+    tone: at ? "good" : "waiting",
     rooms: rooms.map(({ namespace, room }) => `${namespace} → ${room}`),
   };
 }
@@ -30,18 +39,29 @@ function live({ live: rooms, relayed_at: at }) {
 function group({ group: name, state, at, attempts, error }) {
   const tried = attempts > 1 || state !== "handled" ? `${attempts} ${attempts === 1 ? "attempt" : "attempts"}` : "";
   return {
-    key: `group ${name}`, title: `${name}: ${WORDS[state] ?? state}`, at, tone: TONES[state] ?? "waiting",
-    text: tried, error,
+    key: `group ${name}`,
+    title: `${name}: ${WORDS[state] ?? state}`,
+    at,
+    tone: TONES[state] ?? "waiting",
+    text: tried,
+    error,
   };
 }
 
 function notification({ user, notification_id: id, decisions = [], deliveries = [] }) {
   const decided = decisions.map(({ channel, action, reason, at }, index) => ({
-    key: `${id} decision ${index}`, title: `${user}: ${action} on ${channel}`, at, tone: action === "drop" ? "waiting" : "good", text: reason,
+    key: `${id} decision ${index}`,
+    title: `${user}: ${action} on ${channel}`,
+    at,
+    tone: action === "drop" ? "waiting" : "good",
+    text: reason,
   }));
   const delivered = deliveries.map(({ id: delivery, channel, status, attempts = [] }) => ({
-    key: `${id} delivery ${delivery}`, title: `${user}: ${status} by ${channel}`, at: attempts.at(-1)?.at ?? null,
-    tone: ["failed", "bounced"].includes(status) ? "bad" : "good", text: attempts.at(-1)?.detail ?? "",
+    key: `${id} delivery ${delivery}`,
+    title: `${user}: ${status} by ${channel}`,
+    at: attempts.at(-1)?.at ?? null,
+    tone: ["failed", "bounced"].includes(status) ? "bad" : "good",
+    text: attempts.at(-1)?.detail ?? "",
   }));
   return [...decided, ...delivered];
 }

@@ -21,7 +21,8 @@ export function useSubmit() {
     try {
       const id = await publish(event, attempt.current.key);
       attempt.current = null;
-      if (!(await appears(id, SHOWN_WITHIN))) notify({ title: "Published", text: "It appears here when the live connection catches up.", good: true });
+      if (!(await appears(id, SHOWN_WITHIN)))
+        notify({ title: "Published", text: "It appears here when the live connection catches up.", good: true });
       return true;
     } catch (problem) {
       // Without a final answer it may have been accepted: only the same key tells.

@@ -7,13 +7,17 @@ const AT_ONCE = 100;
 const PACE = 100;
 const AFTER_A_REFUSAL = 2_000;
 
-const pause = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, milliseconds); });
+const pause = (milliseconds) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
 const sets = () => Object.fromEntries(KINDS.map((kind) => [kind, new Set()]));
 
 export class Subscriptions {
   // The zones the server has confirmed.
   zones = signal(new Set());
-  #ask; #onRefused;
+  #ask;
+  #onRefused;
   #wanted = sets();
   #joined = sets();
   #refused = sets();
@@ -46,7 +50,9 @@ export class Subscriptions {
 
   #next() {
     for (const kind of KINDS) {
-      const missing = [...this.#wanted[kind]].filter((id) => !this.#joined[kind].has(id) && !this.#refused[kind].has(id));
+      const missing = [...this.#wanted[kind]].filter(
+        (id) => !this.#joined[kind].has(id) && !this.#refused[kind].has(id),
+      );
       if (missing.length) return { name: "subscribe", kind, ids: missing.slice(0, AT_ONCE) };
       const extra = [...this.#joined[kind]].filter((id) => !this.#wanted[kind].has(id));
       if (extra.length) return { name: "unsubscribe", kind, ids: extra.slice(0, AT_ONCE) };
@@ -61,7 +67,8 @@ export class Subscriptions {
     for (let step; this.#connected && (step = this.#next()); await pause(PACE)) {
       const connection = this.#connection;
       const answer = await this.#ask(step.name, { [step.kind]: step.ids }).catch(() => null);
-      if (connection !== this.#connection) continue;
+      // What was asked on a connection that is gone says nothing about the rooms of the next one.
+      if (connection !== this.#connection || !this.#connected) continue;
       if (answer?.ok) this.#settle(step);
       else if (answer?.error?.code === "invalid") this.#refuse(step, answer.error);
       else await pause(AFTER_A_REFUSAL);

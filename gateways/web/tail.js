@@ -32,7 +32,9 @@ async function run({ type, user }, signal, { onEvent, onState, onBegin }) {
       onState(problem);
       if (problem.final) return;
     }
-    await new Promise((resolve) => { setTimeout(resolve, delay); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, delay);
+    });
     delay = Math.min(LONGEST_DELAY, delay * 2);
   }
 }

@@ -5,7 +5,9 @@ const KEY = "hub.theme";
 const ORDER = ["system", "light", "dark"];
 
 export const theme = signal(document.documentElement.dataset.theme ?? "system");
-export const next = () => { theme.value = ORDER[(ORDER.indexOf(theme.value) + 1) % ORDER.length]; };
+export const next = () => {
+  theme.value = ORDER[(ORDER.indexOf(theme.value) + 1) % ORDER.length];
+};
 
 effect(() => {
   const { dataset } = document.documentElement;

@@ -13,7 +13,9 @@ export function start(user) {
   key = `hub.zones.${user}`;
   const kept = load(device, key, {});
   followed.value = Array.isArray(kept.followed) ? kept.followed : [];
-  selected.value = (Array.isArray(kept.selected) ? kept.selected : []).filter((zone) => followed.value.includes(zone));
+  selected.value = (Array.isArray(kept.selected) ? kept.selected : []).filter((zone) =>
+    followed.value.includes(zone),
+  );
 }
 
 // Answers what is wrong, or nothing.

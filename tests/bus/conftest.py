@@ -1,5 +1,6 @@
 """Fixtures of the bus: a database with its partitions agreed on, a bus, and events to publish."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -11,7 +12,8 @@ from bus.partitions import agree
 from bus.redis_streams import RedisBus
 from bus.relay import Relay, RelayConfig
 from bus.tasks import cancel, spawn
-from schemas.db import Pool
+from ops.embedded.postgres import EmbeddedPostgres
+from schemas.db import Pool, connect
 from schemas.events.base import Event
 from schemas.events.content import ContentLiked
 from tests.waiting import until
@@ -61,6 +63,19 @@ def publish(pool: Pool) -> Publish:
         return events
 
     return do
+
+
+@pytest.fixture
+def sync_database(postgres_server: EmbeddedPostgres, migrated_template: str) -> str:
+    """A migrated database for a test that runs its own event loop."""
+
+    async def create() -> None:
+        connection = await connect(postgres_server.dsn)
+        await connection.execute(f"CREATE DATABASE of_its_own TEMPLATE {migrated_template}")
+        await connection.close()
+
+    asyncio.run(create())
+    return postgres_server.dsn.rsplit("/", 1)[0] + "/of_its_own"
 
 
 async def relayed(pool: Pool, count: int) -> None:

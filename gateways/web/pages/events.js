@@ -11,26 +11,36 @@ import { EventDrawer } from "../ui/event-drawer.js";
 import { html } from "../ui/html.js";
 import { Icon } from "../ui/icons.js";
 
-const SINCE = { "": "Any time", "15m": "Last 15 minutes", "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days" };
+const SINCE = {
+  "": "Any time",
+  "15m": "Last 15 minutes",
+  "1h": "Last hour",
+  "24h": "Last 24 hours",
+  "7d": "Last 7 days",
+};
 const TYPING_PAUSE = 350;
-const PUBLISHED = "publish.";  // how the document names what enters the log
+const PUBLISHED = "publish."; // how the document names what enters the log
 
 // The document of the hub that is running knows types this page was not written for.
 function useTypes() {
   const [types, setTypes] = useState(KNOWN_TYPES);
   useEffect(() => {
-    get("/v1/asyncapi.json").then(({ components }) => {
-      const told = Object.keys(components?.messages ?? {}).filter((key) => key.startsWith(PUBLISHED));
-      if (told.length) setTypes(told.map((key) => key.slice(PUBLISHED.length)).sort());
-    }).catch(() => undefined); // the known list does
+    get("/v1/asyncapi.json")
+      .then(({ components }) => {
+        const told = Object.keys(components?.messages ?? {}).filter((key) => key.startsWith(PUBLISHED));
+        if (told.length) setTypes(told.map((key) => key.slice(PUBLISHED.length)).sort());
+      })
+      .catch(() => undefined); // the known list does
   }, []);
   return types;
 }
 
 function Choice({ label, value, options, change, name }) {
   return html`<${Field} label=${label}>${(given) => html`<select ...${given} class="input" name=${name} value=${value}
-    onChange=${({ target }) => change(target.value)}>${options.map(([key, text]) => html`
-      <option key=${key} value=${key} selected=${key === value}>${text}</option>`)}</select>`}<//>`;
+    onChange=${({ target }) => change(target.value)}>${options.map(
+      ([key, text]) => html`
+      <option key=${key} value=${key} selected=${key === value}>${text}</option>`,
+    )}</select>`}<//>`;
 }
 
 function Subject({ value, change }) {
@@ -42,7 +52,9 @@ function Subject({ value, change }) {
     const timer = text.trim() !== value && setTimeout(() => change(text.trim()), TYPING_PAUSE);
     return () => clearTimeout(timer);
   }, [text]);
-  return html`<${Field} label="Subject">${(given) => html`<input ...${given} ref=${input} class="input" name="subject" type="search"
+  return html`<${Field} label="Subject">${(
+    given,
+  ) => html`<input ...${given} ref=${input} class="input" name="subject" type="search"
     placeholder="content:c1" autocomplete="off" autocapitalize="off" spellcheck=${false} value=${text}
     onInput=${({ target }) => setText(target.value)} />`}<//>`;
 }
@@ -87,16 +99,24 @@ function List({ log, query, tailing }) {
       <p><button type="button" class="button" onClick=${log.reload}>Try again</button></p></div>`;
   }
   if (!log.items.length) {
-    return html`<div class="empty card">${log.loading ? html`<${Spinner} />` : html`<h2>No events here</h2>
-      <p class="muted">Nothing in the log matches these filters.</p>`}</div>`;
+    return html`<div class="empty card">${
+      log.loading
+        ? html`<${Spinner} />`
+        : html`<h2>No events here</h2>
+      <p class="muted">Nothing in the log matches these filters.</p>`
+    }</div>`;
   }
   return html`<div class="log card" aria-busy=${log.loading}>
     <div class="row row-head" aria-hidden="true"><span>Seq</span><span>Accepted</span><span>Type</span><span>Subject</span><span>What</span></div>
-    <ol aria-label="Events, newest first">${log.items.map((event) => html`<${Row} key=${event.id} event=${event} query=${query}
-      fresh=${tailing && !first.current?.has(event.id)} />`)}</ol>
-    <div class="log-end">${log.next
-      ? html`<button type="button" class="button" disabled=${log.loading} onClick=${log.older}>${log.loading ? "Loading…" : "Older"}</button>`
-      : html`<p class="muted small">The beginning of the log.</p>`}</div>
+    <ol aria-label="Events, newest first">${log.items.map(
+      (event) => html`<${Row} key=${event.id} event=${event} query=${query}
+      fresh=${tailing && !first.current?.has(event.id)} />`,
+    )}</ol>
+    <div class="log-end">${
+      log.next
+        ? html`<button type="button" class="button" disabled=${log.loading} onClick=${log.older}>${log.loading ? "Loading…" : "Older"}</button>`
+        : html`<p class="muted small">The beginning of the log.</p>`
+    }</div>
   </div>`;
 }
 
@@ -106,7 +126,9 @@ export function EventsPage() {
   const tailing = query.tail === "on";
   const log = useLog(filters);
   const state = useTail(tailing, filters, log);
-  useEffect(() => { document.title = "Events · Hub"; }, []);
+  useEffect(() => {
+    document.title = "Events · Hub";
+  }, []);
   const show = (changed) => go(withQuery("/events", { ...filters, tail: query.tail, ...changed }), { replace: true });
   const kept = { ...filters, tail: query.tail };
   return html`<section class="wide" aria-label="Events">

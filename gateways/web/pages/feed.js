@@ -65,8 +65,11 @@ function NewPill({ number }) {
     release();
     window.scrollTo({ top: 0, behavior: "smooth" });
   };
-  return html`<div class="pill-place" role="status">${number > 0 && html`
-    <button type="button" class="pill" onClick=${show}><${Icon} name="up" size=${16} />${number} new</button>`}</div>`;
+  return html`<div class="pill-place" role="status">${
+    number > 0 &&
+    html`
+    <button type="button" class="pill" onClick=${show}><${Icon} name="up" size=${16} />${number} new</button>`
+  }</div>`;
 }
 
 function Empty() {
@@ -90,7 +93,9 @@ function Card({ card }) {
 export function FeedPage() {
   const list = useRef(null);
   useHold(list);
-  useEffect(() => { document.title = "Feed · Hub"; }, []);
+  useEffect(() => {
+    document.title = "Feed · Hub";
+  }, []);
   useEffect(() => {
     const unbind = [bind("j", () => step(1)), bind("k", () => step(-1))];
     return () => unbind.forEach((undo) => undo());

@@ -9,7 +9,12 @@ import { notify } from "../ui/toasts.js";
 const FIELDS = [
   { name: "name", label: "Name", hint: "Shown to others.", autocomplete: "name" },
   { name: "handle", label: "Handle", hint: "Short and unique, without the @.", autocomplete: "username" },
-  { name: "tz", label: "Time zone", hint: "Your quiet hours and digests follow it, for example Europe/Berlin.", list: "zones-of-time" },
+  {
+    name: "tz",
+    label: "Time zone",
+    hint: "Your quiet hours and digests follow it, for example Europe/Berlin.",
+    list: "zones-of-time",
+  },
   { name: "locale", label: "Language", hint: "A language tag, for example en or de-AT.", autocomplete: "language" },
 ];
 
@@ -52,8 +57,10 @@ function Form({ saved, onSaved }) {
     }
   };
   return html`<form class="card form" onSubmit=${submit} noValidate>
-    ${FIELDS.map((field) => html`<${Input} key=${field.name} field=${field} value=${edited[field.name]}
-      error=${errors[field.name]} change=${(name, value) => setEdited({ ...edited, [name]: value })} />`)}
+    ${FIELDS.map(
+      (field) => html`<${Input} key=${field.name} field=${field} value=${edited[field.name]}
+      error=${errors[field.name]} change=${(name, value) => setEdited({ ...edited, [name]: value })} />`,
+    )}
     <datalist id="zones-of-time">${timeZones.map((zone) => html`<option value=${zone} />`)}</datalist>
     <div class="form-end"><button class="button button-main" disabled=${busy || !Object.keys(changed).length}>
       ${busy ? "Saving…" : "Save"}</button></div>

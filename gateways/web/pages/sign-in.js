@@ -65,8 +65,10 @@ function Development({ users }) {
   };
   return html`<p class="muted">This hub runs in development: pick who you want to be.</p>
     ${problem && html`<p class="note note-bad" role="alert">${problem.message}</p>`}
-    <ul class="people">${users.map((person) => html`
-      <${Person} key=${person.id} person=${person} busy=${busy} choose=${choose} />`)}</ul>
+    <ul class="people">${users.map(
+      (person) => html`
+      <${Person} key=${person.id} person=${person} busy=${busy} choose=${choose} />`,
+    )}</ul>
     <${NewPerson} busy=${busy} choose=${choose} />`;
 }
 
@@ -81,7 +83,9 @@ const Failed = ({ problem, again }) => html`
 
 export function SignInPage() {
   const { state, users, problem, again } = useUsers();
-  useEffect(() => { document.title = "Sign in · Hub"; }, []);
+  useEffect(() => {
+    document.title = "Sign in · Hub";
+  }, []);
   return html`<section class="sign-in">
     <h1>Sign in</h1>
     ${endedBecause.value && html`<p class="note" role="status">${endedBecause.value}</p>`}

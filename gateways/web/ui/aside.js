@@ -45,9 +45,11 @@ function Activity() {
 function Live() {
   if (!liveNow.value.length) return null;
   return html`<section class="card side-card" aria-labelledby="side-live"><h3 id="side-live">Live now</h3>
-    <ul class="side-list">${liveNow.value.slice(0, 5).map(({ key, event }) => html`<li key=${key}><${Avatar} name=${event.data.host} size="s" />
+    <ul class="side-list">${liveNow.value.slice(0, 5).map(
+      ({ key, event }) => html`<li key=${key}><${Avatar} name=${event.data.host} size="s" />
       <span class="grow"><strong class="clip">${event.data.host}</strong><span class="muted small clip">${event.data.title ?? event.data.stream_id}</span></span>
-      <span class="dot dot-on-air"></span></li>`)}</ul></section>`;
+      <span class="dot dot-on-air"></span></li>`,
+    )}</ul></section>`;
 }
 
 export function Command({ command = COMMAND }) {
@@ -56,7 +58,9 @@ export function Command({ command = COMMAND }) {
 }
 
 // The empty feed shows the command itself.
-const Terminal = () => cards.value.length > 0 && html`
+const Terminal = () =>
+  cards.value.length > 0 &&
+  html`
   <section class="card side-card" aria-labelledby="side-terminal"><h3 id="side-terminal">From a terminal</h3>
     <p class="muted small">Publish an event and watch it arrive here.</p><${Command} /></section>`;
 

@@ -14,7 +14,13 @@ function hue(name) {
 
 export function Avatar({ name, size = "m" }) {
   const known = name || "?";
-  const initials = known.split(/[\s_.:-]+/).filter(Boolean).slice(0, 2).map((word) => [...word][0]).join("") || "?";
+  const initials =
+    known
+      .split(/[\s_.:-]+/)
+      .filter(Boolean)
+      .slice(0, 2)
+      .map((word) => [...word][0])
+      .join("") || "?";
   return html`<span class="avatar avatar-${size}" style=${{ "--hue": hue(known) }} aria-hidden="true">${initials}</span>`;
 }
 

@@ -4,7 +4,13 @@ import { NAMESPACES, namespaces, retryAt, retryNow, status, stopped } from "../s
 import { useDisclosure } from "./bits.js";
 import { html } from "./html.js";
 
-const WORDS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", offline: "Offline", stopped: "Stopped" };
+const WORDS = {
+  connecting: "Connecting",
+  live: "Live",
+  reconnecting: "Reconnecting",
+  offline: "Offline",
+  stopped: "Stopped",
+};
 const SENTENCES = {
   connecting: "Connecting to live events.",
   live: "Live: events appear as they happen.",
@@ -34,9 +40,15 @@ function Details({ seconds, close }) {
       return html`<li key=${name}><span class="dot dot-${state}"></span><code>${name}</code>
         <span class="muted grow">${STATES[state]}${detail && state !== "live" ? ` (${detail})` : ""}</span></li>`;
     })}</ul>
-    ${waiting && html`<button type="button" class="button button-small" onClick=${() => { retryNow(); close(); }}>
+    ${
+      waiting &&
+      html`<button type="button" class="button button-small" onClick=${() => {
+        retryNow();
+        close();
+      }}>
       Reconnect now${seconds ? html` <span class="muted numbers">(${seconds} s)</span>` : ""}
-    </button>`}
+    </button>`
+    }
   </div>`;
 }
 
@@ -49,8 +61,11 @@ export function Connection() {
     <button type="button" class="connection-button" aria-expanded=${open} aria-controls="connection-details"
       title=${named} onClick=${toggle}>
       <span class="dot dot-${state}"></span>
-      <span class="connection-word">${WORDS[state]}${seconds !== null && state !== "live"
-        ? html`<span class="numbers connection-count"> in ${seconds} s</span>` : ""}</span>
+      <span class="connection-word">${WORDS[state]}${
+        seconds !== null && state !== "live"
+          ? html`<span class="numbers connection-count"> in ${seconds} s</span>`
+          : ""
+      }</span>
     </button>
     ${open && html`<${Details} seconds=${seconds} close=${close} />`}
     <p class="visually-hidden" role="status">${SENTENCES[state]}</p>

@@ -22,7 +22,10 @@ function useTrace(id) {
   useEffect(() => {
     let [timer, pause, gone] = [undefined, FIRST_PAUSE, false];
     const load = async () => {
-      const next = await get(`/v1/events/${encodeURIComponent(id)}/trace`).then((trace) => ({ trace, problem: null }), (problem) => ({ problem }));
+      const next = await get(`/v1/events/${encodeURIComponent(id)}/trace`).then(
+        (trace) => ({ trace, problem: null }),
+        (problem) => ({ problem }),
+      );
       if (gone) return;
       setFound((before) => ({ ...before, ...next }));
       if (next.problem ? next.problem.final : !underway(next.trace)) return;
@@ -30,7 +33,10 @@ function useTrace(id) {
       pause = Math.min(LONGEST_PAUSE, pause * 1.5);
     };
     load();
-    return () => { gone = true; clearTimeout(timer); };
+    return () => {
+      gone = true;
+      clearTimeout(timer);
+    };
   }, [id]);
   return found;
 }

@@ -26,14 +26,18 @@ export function Help() {
     if (shown && !dialog.current.open) dialog.current.showModal();
     if (!shown && dialog.current.open) dialog.current.close();
   }, [shown]);
-  const hide = () => { helpShown.value = false; };
+  const hide = () => {
+    helpShown.value = false;
+  };
   return html`<dialog ref=${dialog} class="dialog help" aria-labelledby="help-title" onClose=${hide}
     onClick=${({ target }) => target === dialog.current && hide()}>
     <div class="dialog-body">
       <header class="dialog-head"><h2 id="help-title">Keyboard shortcuts</h2>
         <button type="button" class="icon-button" aria-label="Close" onClick=${hide}><${Icon} name="close" /></button></header>
-      <dl class="shortcuts">${SHORTCUTS.filter(([, , allowed]) => !allowed || allowed.value).map(([keys, does]) => html`
-        <div key=${keys}><dt>${does}</dt><dd>${keys.split(" ").map((key) => html`<kbd>${key}</kbd>`)}</dd></div>`)}
+      <dl class="shortcuts">${SHORTCUTS.filter(([, , allowed]) => !allowed || allowed.value).map(
+        ([keys, does]) => html`
+        <div key=${keys}><dt>${does}</dt><dd>${keys.split(" ").map((key) => html`<kbd>${key}</kbd>`)}</dd></div>`,
+      )}
       </dl>
     </div>
   </dialog>`;

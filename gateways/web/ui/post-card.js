@@ -16,8 +16,10 @@ const COMMENTS_SHOWN = 2;
 function Action({ icon, label, number, tone, ...button }) {
   const shown = number ? html`<span class="numbers">${number}</span>` : "";
   if (!canPublish.value) {
-    return number ? html`<span class="action action-${tone}" title=${label}><${Icon} name=${icon} size=${18} />
-      ${shown}<span class="visually-hidden">${label}</span></span>` : null;
+    return number
+      ? html`<span class="action action-${tone}" title=${label}><${Icon} name=${icon} size=${18} />
+      ${shown}<span class="visually-hidden">${label}</span></span>`
+      : null;
   }
   return html`<button type="button" class="action action-${tone}" aria-label=${label} title=${label} ...${button}>
     <${Icon} name=${icon} size=${18} fill=${button["aria-pressed"] === true} />${shown}</button>`;
@@ -44,8 +46,12 @@ function Comments({ known }) {
   const shown = all ? known.comments : known.comments.slice(-COMMENTS_SHOWN);
   const hidden = known.commentCount - shown.length;
   return html`<div class="comments">
-    ${hidden > 0 && known.comments.length > shown.length && html`<button type="button" class="link-button" onClick=${() => showAll(true)}>
-      Show ${count(hidden, "earlier comment")}</button>`}
+    ${
+      hidden > 0 &&
+      known.comments.length > shown.length &&
+      html`<button type="button" class="link-button" onClick=${() => showAll(true)}>
+      Show ${count(hidden, "earlier comment")}</button>`
+    }
     <ul>${shown.map((comment) => html`<${Comment} key=${comment.id} comment=${comment} />`)}</ul>
   </div>`;
 }
@@ -57,10 +63,16 @@ function Actions({ post, known, form, open }) {
     <${LikeAction} post=${post} known=${known} />
     <${Action} icon="comment" tone="comment" number=${known.commentCount} ...${opener("comment")}
       label="Comment (${count(known.commentCount, "comment")})" />
-    ${(mayTip || known.tips > 0) && html`<${Action} icon="tip" tone="tip" number=${known.tips && hours(known.tipped)}
-      ...${mayTip ? opener("tip") : { disabled: true }} label="Tip ${post.author} (${count(known.tips, "tip")})" />`}
-    ${known.shares > 0 && html`<span class="action action-share" title=${count(known.shares, "share")}>
-      <${Icon} name="share" size=${18} /><span class="numbers">${known.shares}</span><span class="visually-hidden">shares</span></span>`}
+    ${
+      (mayTip || known.tips > 0) &&
+      html`<${Action} icon="tip" tone="tip" number=${known.tips && hours(known.tipped)}
+      ...${mayTip ? opener("tip") : { disabled: true }} label="Tip ${post.author} (${count(known.tips, "tip")})" />`
+    }
+    ${
+      known.shares > 0 &&
+      html`<span class="action action-share" title=${count(known.shares, "share")}>
+      <${Icon} name="share" size=${18} /><span class="numbers">${known.shares}</span><span class="visually-hidden">shares</span></span>`
+    }
   </div>`;
 }
 
@@ -71,7 +83,8 @@ export function PostCard({ card }) {
   const post = event.data;
   const known = about(event).value;
   const url = safeUrl(post.url);
-  if (known.deleted) return html`<article class="card post gone muted" tabindex="-1" data-card>This post by ${post.author} was deleted.</article>`;
+  if (known.deleted)
+    return html`<article class="card post gone muted" tabindex="-1" data-card>This post by ${post.author} was deleted.</article>`;
   return html`<article class="card post" tabindex="-1" data-card data-content=${post.content_id} aria-labelledby=${id}>
     <header class="post-head"><${Avatar} name=${post.author} />
       <div class="grow"><p class="post-by"><strong class="clip">${post.author}</strong>

@@ -39,9 +39,11 @@ export function CommentForm({ post, close }) {
 }
 
 function Amounts({ value, change }) {
-  return html`<div class="amounts" role="group" aria-label="Suggested amounts">${AMOUNTS.map((amount) => html`
+  return html`<div class="amounts" role="group" aria-label="Suggested amounts">${AMOUNTS.map(
+    (amount) => html`
     <button key=${amount} type="button" class="chip chip-tip" aria-pressed=${value === amount}
-      onClick=${() => change(amount)}>${amount}</button>`)}</div>`;
+      onClick=${() => change(amount)}>${amount}</button>`,
+  )}</div>`;
 }
 
 export function TipForm({ post, close }) {
@@ -63,7 +65,9 @@ export function TipForm({ post, close }) {
     <${Field} label="Amount in HRS" hideLabel error=${wrong}>${(given) => html`<input ...${given} ref=${input}
       class="input input-amount numbers" name="amount" inputmode="decimal" autocomplete="off" value=${text} readOnly=${busy}
       onInput=${({ target }) => setText(target.value)} />`}<//>
-    <${Field} label="Note to ${post.author} (optional)" hideLabel>${(given) => html`<input ...${given} class="input" name="note"
+    <${Field} label="Note to ${post.author} (optional)" hideLabel>${(
+      given,
+    ) => html`<input ...${given} class="input" name="note"
       placeholder="A note only ${post.author} sees" autocomplete="off" maxLength=${280} value=${note} readOnly=${busy}
       onInput=${({ target }) => setNote(target.value)} />`}<//>
     <button class="button button-main" disabled=${busy || !amount}>${busy ? "Sending…" : `Tip ${amount ? hours(amount) : ""}`}</button>

@@ -10,7 +10,11 @@ import { html } from "./html.js";
 import { Icon, Mark } from "./icons.js";
 import { Toasts } from "./toasts.js";
 
-const THEMES = { system: ["system", "Colours: as the system"], light: ["sun", "Colours: light"], dark: ["moon", "Colours: dark"] };
+const THEMES = {
+  system: ["system", "Colours: as the system"],
+  light: ["sun", "Colours: light"],
+  dark: ["moon", "Colours: dark"],
+};
 
 function ThemeButton() {
   const [icon, label] = THEMES[theme.value];
@@ -38,15 +42,21 @@ function Menu() {
   return html`<div class="menu" ref=${root}>
     <button type="button" class="menu-button" aria-expanded=${open} aria-controls="menu-panel"
       aria-label="Your menu, ${name}" onClick=${toggle}><${Avatar} name=${user} size="s" /></button>
-    ${open && html`<div class="panel menu-panel" id="menu-panel">
+    ${
+      open &&
+      html`<div class="panel menu-panel" id="menu-panel">
       <div class="menu-person"><${Avatar} name=${user} />
         <div class="grow"><strong class="clip">${name}</strong>
           <span class="muted small clip">${user} · ${scopes.join(", ") || "user"}</span></div></div>
       <a class="menu-item" href="/profile" onClick=${close}><${Icon} name="user" />Profile</a>
-      <button type="button" class="menu-item" onClick=${() => { close(); helpShown.value = true; }}>
+      <button type="button" class="menu-item" onClick=${() => {
+        close();
+        helpShown.value = true;
+      }}>
         <${Icon} name="keyboard" />Keyboard shortcuts</button>
       <button type="button" class="menu-item" onClick=${() => end()}><${Icon} name="out" />Sign out</button>
-    </div>`}
+    </div>`
+    }
   </div>`;
 }
 
@@ -66,8 +76,11 @@ export function Shell({ children }) {
   return html`
     <a class="skip-link" href="#main" onClick=${skip}>Skip to the content</a>
     <${Header} />
-    ${stopped.value && html`<div class="banner" role="alert"><${Icon} name="warn" />
-      <p><strong>Live events are switched off for this account.</strong> ${stopped.value}</p></div>`}
+    ${
+      stopped.value &&
+      html`<div class="banner" role="alert"><${Icon} name="warn" />
+      <p><strong>Live events are switched off for this account.</strong> ${stopped.value}</p></div>`
+    }
     <main id="main" tabindex="-1">${children}</main>
     <${Toasts} />
     <${Help} />`;

@@ -9,9 +9,11 @@ const toasts = signal([]);
 let last = 0;
 
 export function notify({ problem, title = problem?.title, text = problem?.message, good = false }) {
-  if (problem?.status === 401) return;  // the sign-in page says it in its own words
+  if (problem?.status === 401) return; // the sign-in page says it in its own words
   const toast = { key: ++last, title, text, errors: problem?.errors ?? [], good };
-  toasts.value = [...toasts.value.filter((other) => other.text !== text || other.title !== title), toast].slice(-MOST);
+  toasts.value = [...toasts.value.filter((other) => other.text !== text || other.title !== title), toast].slice(
+    -MOST,
+  );
   setTimeout(dismiss, good ? STAY.good : STAY.bad, toast.key);
 }
 
@@ -31,9 +33,12 @@ function Toast({ toast }) {
     <div class="grow">
       ${toast.title && toast.title !== toast.text && html`<strong>${toast.title}</strong>`}
       ${toast.text && html`<p>${toast.text}</p>`}
-      ${toast.errors.length > 0 && html`<ul class="toast-errors">
+      ${
+        toast.errors.length > 0 &&
+        html`<ul class="toast-errors">
         ${toast.errors.slice(0, 5).map(({ path, message }) => html`<li><code>${path}</code> ${message}</li>`)}
-      </ul>`}
+      </ul>`
+      }
     </div>
     <button class="icon-button" type="button" aria-label="Dismiss" onClick=${() => dismiss(toast.key)}>
       <${Icon} name="close" size=${16} />

@@ -37,16 +37,22 @@ function Add() {
     <${Field} label="Follow a zone" hideLabel error=${error}>${(given) => html`<span class="zone-input">
       <${Icon} name="plus" size=${16} /><input ...${given} ref=${input} class="chip-input" name="zone" placeholder="Follow a zone"
         autocomplete="off" autocapitalize="off" spellcheck=${false} maxLength=${200} value=${text} enterkeyhint="done"
-        onInput=${({ target }) => { setText(target.value); setError(""); }} onKeyDown=${leave} /></span>`}<//>
+        onInput=${({ target }) => {
+          setText(target.value);
+          setError("");
+        }} onKeyDown=${leave} /></span>`}<//>
   </form>`;
 }
 
 export function ZoneFilter() {
   return html`<div class="zones" role="group" aria-label="Zones">
-    ${followed.value.length > 0 && html`<ul class="zone-list">
+    ${
+      followed.value.length > 0 &&
+      html`<ul class="zone-list">
       <li><button type="button" class="chip" aria-pressed=${selected.value.length === 0} onClick=${selectAll}>All</button></li>
       ${followed.value.map((zone) => html`<${Chip} key=${zone} zone=${zone} />`)}
-    </ul>`}
+    </ul>`
+    }
     <${Add} />
   </div>`;
 }

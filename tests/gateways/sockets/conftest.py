@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,7 +40,22 @@ def token_of(user: str, *scopes: str, ttl: float = 3600) -> str:
 
 def quick(**timings: float) -> Timings:
     """Timings that let a test end soon, whatever its clients do."""
-    return Timings(**{"close_grace": 0.5, **timings})
+    return Timings(**{"close_grace": 0.5, "clock_check": 0.02, **timings})
+
+
+class MovableClock:
+    """The system's clock, put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return SystemClock().now() + self.ahead
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
 
 
 @pytest.fixture
@@ -49,8 +64,7 @@ def bus() -> MemoryBus:
 
 
 @pytest.fixture
-def gateway(database: str, pool: Pool, bus: MemoryBus) -> Gateway:
-    clock = SystemClock()
+def gateway(database: str, pool: Pool, bus: MemoryBus, clock: MovableClock) -> Gateway:
     return Gateway(
         config=GatewayConfig(gateway_id="test", limits=Limits()),
         clock=clock,

@@ -76,14 +76,15 @@ async def test_events_without_an_acknowledgement_are_handled_all_the_same(feed: 
     ],
 )
 async def test_a_wrong_payload_is_refused_naming_the_member(
-    feed: JsSocket, payload: Any, path: str | None
+    hub: Served, payload: Any, path: str | None
 ) -> None:
-    answer = await feed.emit("subscribe", payload)
+    raw = await hub.signed_in()
+    answer = await raw.ask("/feed", "subscribe", payload)
     assert answer["ok"] is False
     assert answer["error"]["code"] == "invalid"
     assert answer["error"]["message"]
     assert answer["error"].get("path") == path
-    assert await feed.emit("subscribe", {}) == {"ok": True, "rooms": ["feed"]}
+    assert await raw.ask("/feed", "subscribe", {}) == {"ok": True, "rooms": ["feed"]}
 
 
 async def test_more_than_one_argument_is_refused(feed: JsSocket) -> None:

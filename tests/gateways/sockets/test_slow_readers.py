@@ -8,7 +8,7 @@ from bus.base import Target
 from gateways.sockets.closing import Closing
 from gateways.sockets.engine_socket import EngineConfig, EngineSocket
 from gateways.sockets.timings import Timings
-from tests.gateways.sockets.conftest import Serve, Served, quick
+from tests.gateways.sockets.conftest import Serve, Served, quick, token_of
 from tests.gateways.sockets.raw import RawSocket
 from tests.waiting import until
 
@@ -22,7 +22,7 @@ def stop_reading(raw: RawSocket) -> None:
 
 async def test_a_client_that_does_not_read_is_cut_and_others_hear_everything(serve: Serve) -> None:
     hub = await serve(quick(close_grace=0.2), socket_buffer=50)
-    slow, quick = await hub.signed_in(user="slow"), await hub.signed_in(user="quick")
+    slow, fast = await hub.signed_in(user="slow"), await hub.signed_in(user="fast")
     stop_reading(slow)
     before = telemetry.SLOW_CLOSES._value.get()
     (session,) = hub.sockets.membership.of_user("slow")
@@ -30,14 +30,14 @@ async def test_a_client_that_does_not_read_is_cut_and_others_hear_everything(ser
     async with asyncio.timeout(20):
         while session.connection.socket.closing is None:
             hub.deliver("/feed", "feed", data=BIG)
-            assert BIG in await quick.next()
+            assert BIG in await fast.next()
             sent += 1
             assert len(session.connection.socket._buffer) <= 50
     assert session.connection.socket.closing is Closing.SLOW
     assert telemetry.SLOW_CLOSES._value.get() == before + 1
     assert hub.sockets.membership.of_user("slow") == ()
     hub.deliver("/feed", "feed", data=1)
-    assert await quick.next() == '42/feed,["test.happened",{"data":1}]'
+    assert await fast.next() == '42/feed,["test.happened",{"data":1}]'
 
     async def gone() -> bool:
         return session.connection.sid not in hub.sockets.server.http.sockets
@@ -89,8 +89,6 @@ async def test_a_client_that_stopped_polling_is_cut(serve: Serve) -> None:
     base = f"{hub.url}/socket.io/?EIO=4&transport=polling"
     async with hub.session.get(base) as answer:
         sid = (await answer.text())[1:].split('"sid":"')[1].split('"')[0]
-    from tests.gateways.sockets.conftest import token_of
-
     async with hub.session.post(f"{base}&sid={sid}", data=f'40/feed,{{"token":"{token_of("ann")}"}}'):
         pass
 
