@@ -1,4 +1,4 @@
-// Owns what is known about one post or proposal from its live events; pure, so that order and repeats can be reasoned about.
+// Owns what is known about one post, proposal or stream from its live events; pure.
 
 const COMMENTS_KEPT = 50;
 

@@ -46,8 +46,6 @@ TABLES = (
     "relay_log",
     "workers",
 )
-    "events, event_ids, outbox, relay_log, consumer_positions, consumer_commits, parked, workers, applied"
-)
 
 
 class Groups(RuleBasedStateMachine):
@@ -74,7 +72,8 @@ class Groups(RuleBasedStateMachine):
         self.pool: Pool = await create_pool(self.dsn, max_size=3)
         self.session: Session = await connect(self.dsn)
         await self.pool.execute(
-            "CREATE TABLE IF NOT EXISTS applied (n bigint GENERATED ALWAYS AS IDENTITY, id uuid, subject text)"
+            "CREATE TABLE IF NOT EXISTS applied"
+            " (n bigint GENERATED ALWAYS AS IDENTITY, id uuid, subject text)"
         )
         await self.pool.execute(f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY")
         await self.pool.execute("UPDATE relay_heads SET seq = 0")

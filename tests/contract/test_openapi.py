@@ -52,6 +52,7 @@ async def schemathesis(caller: Caller, folder: Path, *options: str) -> None:
     assert process.returncode == 0, report
 
 
+@pytest.mark.slow
 async def test_the_server_keeps_to_its_document(server: Caller, tmp_path: Path) -> None:
     await schemathesis(
         server,
@@ -62,6 +63,7 @@ async def test_the_server_keeps_to_its_document(server: Caller, tmp_path: Path) 
     )
 
 
+@pytest.mark.slow
 async def test_whatever_is_published_gets_an_answer_of_the_document(server: Caller, tmp_path: Path) -> None:
     """Without the phase "coverage", which tries every limit of every member of every type for minutes."""
     await schemathesis(

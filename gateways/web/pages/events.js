@@ -61,18 +61,24 @@ function Subject({ value, change }) {
 
 function Tail({ on, state, change }) {
   const told = { off: "", connecting: "connecting…", following: "following" }[state] ?? state.message;
-  return html`<label class="switch"><input type="checkbox" role="switch" name="tail" checked=${on} onChange=${({ target }) => change(target.checked)} />
-    <span class="switch-track"></span><span>Live tail</span><span class="muted small" role="status">${told}</span></label>`;
+  return html`<label class="switch">
+    <input type="checkbox" role="switch" name="tail" checked=${on} onChange=${({ target }) => change(target.checked)} />
+    <span class="switch-track"></span>
+    <span>Live tail</span>
+    <span class="muted small" role="status">${told}</span>
+  </label>`;
 }
 
 function Filters({ filters, change, children }) {
   const types = useTypes();
   const all = filters.type && !types.includes(filters.type) ? [filters.type, ...types] : types;
-  return html`<form class="filters" role="search" aria-label="Filter the log" onSubmit=${(event) => event.preventDefault()}>
-    <${Choice} label="Type" name="type" value=${filters.type} options=${[["", "All types"], ...all.map((type) => [type, type])]}
-      change=${(type) => change({ type })} />
+  const stay = (event) => event.preventDefault();
+  const choices = [["", "All types"], ...all.map((type) => [type, type])];
+  return html`<form class="filters" role="search" aria-label="Filter the log" onSubmit=${stay}>
+    <${Choice} label="Type" name="type" value=${filters.type} options=${choices} change=${(type) => change({ type })} />
     <${Subject} value=${filters.subject} change=${(subject) => change({ subject })} />
-    <${Choice} label="Since" name="since" value=${filters.since} options=${Object.entries(SINCE)} change=${(since) => change({ since })} />
+    <${Choice} label="Since" name="since" value=${filters.since} options=${Object.entries(SINCE)}
+      change=${(since) => change({ since })} />
     ${children}
   </form>`;
 }
@@ -81,11 +87,14 @@ const today = (time) => new Date(time).toDateString() === new Date().toDateStrin
 
 function Row({ event, query, fresh }) {
   const { icon, tone, text } = describe(event);
-  return html`<li class=${fresh ? "arriving" : ""}><a class="row tone-${tone}" href=${withQuery(`/events/${event.id}`, query)} data-event=${event.id}>
+  const href = withQuery(`/events/${event.id}`, query);
+  return html`<li class=${fresh ? "arriving" : ""}><a class="row tone-${tone}" href=${href} data-event=${event.id}>
     <span class="row-seq numbers muted">${event.seq ?? "…"}</span>
     <time class="row-time numbers" dateTime=${event.accepted_at} title=${fullTime(event.accepted_at)}>
       ${today(event.accepted_at) ? "" : `${dayMonth(event.accepted_at)} `}${clockTime(event.accepted_at)}</time>
-    <span class="row-type"><span class="badge badge-small"><${Icon} name=${icon} size=${14} /></span><code class="clip">${event.type}</code></span>
+    <span class="row-type">
+      <span class="badge badge-small"><${Icon} name=${icon} size=${14} /></span><code class="clip">${event.type}</code>
+    </span>
     <span class="row-subject clip muted">${event.subject}</span>
     <span class="row-text clip">${text}</span></a></li>`;
 }
@@ -95,7 +104,9 @@ function List({ log, query, tailing }) {
   // Only what comes after the first page arrives; the page itself is simply there.
   if (!log.loading && first.current === null) first.current = new Set(log.items.map(({ id }) => id));
   if (log.problem) {
-    return html`<div class="empty card" role="alert"><h2>The log could not be loaded</h2><p class="muted">${log.problem.message}</p>
+    return html`<div class="empty card" role="alert">
+      <h2>The log could not be loaded</h2>
+      <p class="muted">${log.problem.message}</p>
       <p><button type="button" class="button" onClick=${log.reload}>Try again</button></p></div>`;
   }
   if (!log.items.length) {
@@ -107,7 +118,9 @@ function List({ log, query, tailing }) {
     }</div>`;
   }
   return html`<div class="log card" aria-busy=${log.loading}>
-    <div class="row row-head" aria-hidden="true"><span>Seq</span><span>Accepted</span><span>Type</span><span>Subject</span><span>What</span></div>
+    <div class="row row-head" aria-hidden="true">
+      ${["Seq", "Accepted", "Type", "Subject", "What"].map((head) => html`<span key=${head}>${head}</span>`)}
+    </div>
     <ol aria-label="Events, newest first">${log.items.map(
       (event) => html`<${Row} key=${event.id} event=${event} query=${query}
       fresh=${tailing && !first.current?.has(event.id)} />`,
@@ -132,7 +145,10 @@ export function EventsPage() {
   const show = (changed) => go(withQuery("/events", { ...filters, tail: query.tail, ...changed }), { replace: true });
   const kept = { ...filters, tail: query.tail };
   return html`<section class="wide" aria-label="Events">
-    <header class="page-head"><div class="grow"><h1>Events</h1><p class="muted">Everything the hub has accepted, and what became of it.</p></div></header>
+    <header class="page-head"><div class="grow">
+      <h1>Events</h1>
+      <p class="muted">Everything the hub has accepted, and what became of it.</p>
+    </div></header>
     <${Filters} filters=${filters} change=${show}>
       <${Tail} on=${tailing} state=${state} change=${(on) => show({ tail: on ? "on" : "" })} />
     <//>

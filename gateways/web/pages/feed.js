@@ -80,7 +80,8 @@ function Empty() {
   }
   return html`<section class="empty card"><span class="empty-sign"><${Icon} name="live" size=${28} /></span>
     <h2>Nothing has happened yet</h2>
-    <p class="muted">This page is live: events appear the moment they are published. Publish the first event; copy this command into a terminal:</p>
+    <p class="muted">This page is live: events appear the moment they are published.
+      Publish the first event; copy this command into a terminal:</p>
     <${Command} /></section>`;
 }
 
@@ -107,7 +108,9 @@ export function FeedPage() {
       ${canPublish.value && html`<${Composer} />`}
       <${ZoneFilter} />
       <div><${NewPill} number=${waiting.value.filter(passes.value).length} />
-        <ol class="cards" ref=${list}>${shown.map((card) => html`<li key=${card.key} class="arriving"><${Card} card=${card} /></li>`)}</ol>
+        <ol class="cards" ref=${list}>
+          ${shown.map((card) => html`<li key=${card.key} class="arriving"><${Card} card=${card} /></li>`)}
+        </ol>
         ${!shown.length && html`<${Empty} />`}</div>
       <${Announcer} shown=${shown} />
     </section>

@@ -9,7 +9,8 @@ const BARS = 30;
 const STEP = 2_000;
 const HEIGHT = 44;
 
-export const COMMAND = `.venv/bin/hub publish content.created --data '{"content_id":"c1","author":"ann","kind":"post","title":"Hello"}'`;
+const EXAMPLE = { content_id: "c1", author: "ann", kind: "post", title: "Hello" };
+const COMMAND = `.venv/bin/hub publish content.created --data '${JSON.stringify(EXAMPLE)}'`;
 
 function useTick(every) {
   const [at, setAt] = useState(Date.now());
@@ -38,7 +39,8 @@ function Activity() {
   return html`<section class="card side-card" aria-labelledby="side-activity"><h3 id="side-activity">Last minute</h3>
     <p class="side-number numbers">${count(recent.length, "event")}</p>
     <svg class="spark" viewBox="0 0 ${BARS * 8} ${HEIGHT}" preserveAspectRatio="none" aria-hidden="true">
-      ${heights(recent, at).map((height, index) => html`<rect key=${index} x=${index * 8 + 1} y=${HEIGHT - height} width="6" height=${height} rx="1.5" />`)}
+      ${heights(recent, at).map((height, index) => html`
+        <rect key=${index} x=${index * 8 + 1} y=${HEIGHT - height} width="6" height=${height} rx="1.5" />`)}
     </svg></section>`;
 }
 
@@ -47,7 +49,8 @@ function Live() {
   return html`<section class="card side-card" aria-labelledby="side-live"><h3 id="side-live">Live now</h3>
     <ul class="side-list">${liveNow.value.slice(0, 5).map(
       ({ key, event }) => html`<li key=${key}><${Avatar} name=${event.data.host} size="s" />
-      <span class="grow"><strong class="clip">${event.data.host}</strong><span class="muted small clip">${event.data.title ?? event.data.stream_id}</span></span>
+      <span class="grow"><strong class="clip">${event.data.host}</strong>
+        <span class="muted small clip">${event.data.title ?? event.data.stream_id}</span></span>
       <span class="dot dot-on-air"></span></li>`,
     )}</ul></section>`;
 }

@@ -21,7 +21,8 @@ export function Avatar({ name, size = "m" }) {
       .slice(0, 2)
       .map((word) => [...word][0])
       .join("") || "?";
-  return html`<span class="avatar avatar-${size}" style=${{ "--hue": hue(known) }} aria-hidden="true">${initials}</span>`;
+  const style = { "--hue": hue(known) };
+  return html`<span class="avatar avatar-${size}" style=${style} aria-hidden="true">${initials}</span>`;
 }
 
 export function Time({ value, className = "" }) {
@@ -45,7 +46,8 @@ export function CopyButton({ text, label = "Copy", className = "button button-qu
     return () => clearTimeout(timer);
   }, [copied]);
   return html`<button type="button" class=${className} onClick=${async () => setCopied(await copy(text))}>
-    <${Icon} name=${copied ? "check" : "copy"} size=${16} /><span aria-live="polite">${copied ? "Copied" : label}</span>
+    <${Icon} name=${copied ? "check" : "copy"} size=${16} />
+    <span aria-live="polite">${copied ? "Copied" : label}</span>
   </button>`;
 }
 

@@ -34,7 +34,7 @@ export function Composer() {
   const [draft, setDraft] = useState(EMPTY);
   const [open, setOpen] = useState(false);
   const { busy, submit } = useSubmit();
-  const [form, title, contentId] = [useRef(null), useRef(null), useRef(newKey())];
+  const [title, contentId] = [useRef(null), useRef(newKey())];
   const author = session.value.user;
   const change = (changed) => setDraft({ ...draft, ...changed });
   // Somebody who looks at one zone most likely writes for it.
@@ -56,7 +56,7 @@ export function Composer() {
     close();
     return title.current?.blur();
   };
-  return html`<form class="card composer" data-open=${open} ref=${form} onSubmit=${send} aria-label="Compose" noValidate>
+  return html`<form class="card composer" onSubmit=${send} aria-label="Compose" noValidate>
     <div class="composer-row"><${Avatar} name=${author} />
       <${Field} label="Title" hideLabel>${(
         given,
@@ -70,7 +70,8 @@ export function Composer() {
       <div class="composer-end"><${Zone} value=${zone} change=${(value) => change({ zone: value })} />
         <span class="grow"></span>
         <button type="button" class="button button-quiet" onClick=${close} disabled=${busy}>Cancel</button>
-        <button class="button button-main" disabled=${busy || !draft.title.trim()}>${busy ? "Publishing…" : "Publish"}</button></div>
+        <button class="button button-main" disabled=${busy || !draft.title.trim()}>
+          ${busy ? "Publishing…" : "Publish"}</button></div>
     </div>`
     }
   </form>`;

@@ -20,7 +20,8 @@ export function safeUrl(text) {
 
 export function TraceLink({ event }) {
   if (!isAdmin.value) return null;
-  return html`<a class="icon-button trace-link" href="/events/${event.id}" aria-label="Trace of ${event.type}" title="Trace">
+  const label = `Trace of ${event.type}`;
+  return html`<a class="icon-button trace-link" href="/events/${event.id}" aria-label=${label} title="Trace">
     <${Icon} name="trace" size=${18} /></a>`;
 }
 
@@ -32,7 +33,8 @@ function Votes({ votes }) {
     .map(
       ([choice, number]) => html`
     <li key=${choice}><span class="clip">${choice}</span>
-      <meter class="vote-bar" min="0" max=${total} value=${number} aria-label="${choice}: ${number} of ${total} votes"></meter>
+      <meter class="vote-bar" min="0" max=${total} value=${number}
+        aria-label="${choice}: ${number} of ${total} votes"></meter>
       <span class="numbers">${number}</span></li>`,
     )}</ul>`;
 }
@@ -66,7 +68,8 @@ export function EventCard({ card }) {
   const { icon, tone, text, more } = describe(event, session.value?.user);
   const More = MORE[event.type];
   const url = event.type === "system.announced" && safeUrl(event.data.url);
-  return html`<article class="card event tone-${tone} ${personal ? "personal" : ""}" tabindex="-1" data-card aria-labelledby=${id}>
+  const kind = `card event tone-${tone} ${personal ? "personal" : ""}`;
+  return html`<article class=${kind} tabindex="-1" data-card aria-labelledby=${id}>
     <span class="badge"><${Icon} name=${icon} /></span>
     <div class="grow">
       <div class="event-head"><p class="event-text grow" id=${id}>

@@ -43,16 +43,20 @@ function useTrace(id) {
 
 function Json({ event }) {
   const text = JSON.stringify(event, null, 2);
-  return html`<section class="drawer-part" aria-labelledby="drawer-json"><div class="drawer-part-head"><h3 id="drawer-json">Event</h3>
-    <${CopyButton} text=${text} label="Copy JSON" /></div><pre class="code json" tabindex="0">${text}</pre></section>`;
+  return html`<section class="drawer-part" aria-labelledby="drawer-json">
+    <div class="drawer-part-head"><h3 id="drawer-json">Event</h3><${CopyButton} text=${text} label="Copy JSON" /></div>
+    <pre class="code" tabindex="0">${text}</pre>
+  </section>`;
 }
 
 function Content({ trace }) {
   const moving = underway(trace);
   return html`<p class="drawer-text">${describe(trace.event).text}</p>
-    <section class="drawer-part" aria-labelledby="drawer-trace"><div class="drawer-part-head"><h3 id="drawer-trace">Trace</h3>
-      ${moving && html`<span class="muted small" role="status"><span class="dot dot-connecting"></span> refreshing</span>`}</div>
-      <${Timeline} trace=${trace} /></section>
+    <section class="drawer-part" aria-labelledby="drawer-trace">
+      <div class="drawer-part-head"><h3 id="drawer-trace">Trace</h3>${moving && html`
+        <span class="muted small" role="status"><span class="dot dot-connecting"></span> refreshing</span>`}</div>
+      <${Timeline} trace=${trace} />
+    </section>
     <${Json} event=${trace.event} />`;
 }
 

@@ -37,7 +37,8 @@ function LikeAction({ post, known }) {
 
 function Comment({ comment }) {
   return html`<li class="comment"><${Avatar} name=${comment.actor ?? "?"} size="s" />
-    <p class="grow"><strong>${comment.actor ?? "someone"}</strong> ${comment.text}</p><${Time} value=${comment.time} /></li>`;
+    <p class="grow"><strong>${comment.actor ?? "someone"}</strong> ${comment.text}</p>
+    <${Time} value=${comment.time} /></li>`;
 }
 
 function Comments({ known }) {
