@@ -81,14 +81,22 @@ class GroupWorker:
         await cancel(*found)
 
     async def _work(self, lease: Lease) -> None:
-        """Read and handle until the lease is lost; a broken connection is waited out."""
+        """Read and handle until the lease is lost; a broken connection is waited out.
+
+        A new lease begins with the log: what it holds may have been trimmed from the stream long ago.
+        """
         work = PartitionWork(self._consumer, lease, self._pool)
-        position = lease.seq
+        position, behind = lease.seq, True
         while True:
             try:
                 while await work.retry_parked():
                     pass
-                if entries := await self._read(lease.partition, position):
+                if behind:
+                    entries = await RelayLog(self._pool).events(lease.partition, position, BATCH)
+                    behind = bool(entries)
+                else:
+                    entries = await self._read(lease.partition, position)
+                if entries:
                     position = await work.handle(entries, position)
             except LostLeaseError as error:
                 log.info("a partition went to another worker", reason=str(error))

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from gateways.address import origin_allowed
 from gateways.config import GatewayConfig
-from gateways.problems import Handler
+from gateways.failures import Handler
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 ALWAYS = {
@@ -62,3 +62,4 @@ class Cors:
 async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)
+    response.headers["Server"] = "hub"  # instead of the versions of what it is made of

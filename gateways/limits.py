@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-
 ROUNDING = 1e-9  # who waited exactly as long as told must find the token there
 
 

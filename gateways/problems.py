@@ -1,28 +1,20 @@
-"""Owns error answers over HTTP: RFC 9457 problems, and which exception becomes which."""
+"""Owns error answers over HTTP: RFC 9457 problems."""
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import orjson
-import structlog
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from gateways.auth import IdentityUnavailableError, UnauthorizedError
 from gateways.tracing import trace_id
-from schemas.db import RETRYABLE
 from schemas.events.members import PATTERN_WORDS
-from schemas.events.registry import InvalidEventError
 from schemas.profile import PROFILE_WORDS
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
-
-log = structlog.get_logger(__name__)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ProblemDetail(BaseModel):
@@ -127,57 +119,6 @@ def render(problem: ProblemError) -> web.Response:
     )
 
 
-BEGUN = web.RequestKey("begun", bool)
-
-
-async def note_begun(request: web.Request, _response: web.StreamResponse) -> None:
-    """Remember that an answer is on its way (a signal): a second one would be written into the first."""
-    request[BEGUN] = True
-
-
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever a handler raises into a problem."""
-    try:
-        return await handler(request)
-    except Exception as error:
-        if isinstance(error, web.HTTPException) and error.status < 400:
-            raise  # a redirect
-        if _hung_up(request, error):
-            raise
-        problem = explain(error)
-        if problem is None:
-            log.exception("request failed", method=request.method)
-            problem = ProblemError(
-                500, "internal", "something went wrong here; the trace id finds it in the logs"
-            )
-        if BEGUN in request:
-            raise  # cuts the connection, so that half an answer is not taken for a whole one
-        return render(problem)
-
-
-def explain(error: Exception) -> ProblemError | None:
-    """The problem an exception means to the caller; None if nobody expected it."""
-    problem: ProblemError | None = None
-    match error:
-        case ProblemError():
-            problem = error
-        case IdentityUnavailableError():
-            problem = unavailable(str(error), 10)
-        case UnauthorizedError():
-            problem = unauthorized(str(error))
-        case InvalidEventError():
-            problem = invalid([(one.path, one.message) for one in error.errors])
-        case web.HTTPException():
-            problem = _from_aiohttp(error)
-        case ValueError():  # asyncpg's DataError among them: our own mistake, whatever else it derives from
-            pass
-        case _ if isinstance(error, RETRYABLE):
-            log.warning("the database is away", error=str(error) or type(error).__name__)
-            problem = unavailable("the database does not answer; the same request may be sent again")
-    return problem
-
-
 def from_validation(error: ValidationError, prefix: str = "") -> ProblemError:
     """A body or query that does not fit its model."""
     return invalid([(_path(one["loc"], prefix), _words(one)) for one in error.errors(include_url=False)])
@@ -209,23 +150,3 @@ def _words(error: ErrorDetails) -> str:
 
 def _quotable(text: str) -> str:
     return "".join(char for char in text if char.isascii() and char.isprintable() and char not in '"\\')
-
-
-def _from_aiohttp(error: web.HTTPException) -> ProblemError:
-    code, detail = _KNOWN.get(error.status, ("error", HTTPStatus(error.status).description or error.reason))
-    kept = {name: value for name, value in error.headers.items() if name in ("Allow", "Retry-After")}
-    return ProblemError(error.status, code, detail, headers=kept)
-
-
-_KNOWN = {
-    400: ("malformed", "the request cannot be read"),
-    404: ("not_found", "there is nothing here; /docs shows what is"),
-    405: ("method_not_allowed", "this method is not served here; `Allow` names those that are"),
-    413: ("too_large", "the body is too large"),
-}
-
-
-def _hung_up(request: web.Request, error: Exception) -> bool:
-    """The caller is gone: nobody to answer, nothing to report."""
-    transport = request.transport
-    return isinstance(error, ConnectionResetError) and (transport is None or transport.is_closing())

@@ -14,9 +14,9 @@ from ops.embedded.postgres import EmbeddedPostgres
 from ops.embedded.progress import say
 from ops.embedded.supervisor import Supervisor
 from ops.embedded.valkey import EmbeddedValkey
+from ops.migrating import apply
 from ops.run import bind, everything
 from ops.settings import Settings
-from schemas.migrate import migrate
 
 
 def up(settings: Settings, host: str, port: int) -> None:
@@ -29,7 +29,8 @@ def up(settings: Settings, host: str, port: int) -> None:
         try:
             supervisor.start()
             known = _with_addresses(settings, postgres, valkey)
-            _migrate(known)
+            for name in asyncio.run(apply(known)):
+                say(f"applied the migration {Path(name).stem}")
             own = known.auth.secret is None and not (known.auth.public_key or known.auth.jwks_url)
             known = with_auth(known)
             asyncio.run(
@@ -55,13 +56,6 @@ def _with_addresses(
     if valkey:
         found["redis_url"] = SecretStr(valkey.url)
     return settings.model_copy(update=found)
-
-
-def _migrate(settings: Settings) -> None:
-    if settings.database_url is None:
-        return
-    for name in asyncio.run(migrate(settings.database_url.get_secret_value())):
-        say(f"applied the migration {Path(name).stem}")
 
 
 def _announce(data_dir: DataDir, settings: Settings, url: str) -> None:

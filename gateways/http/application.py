@@ -3,13 +3,13 @@
 from aiohttp import web
 
 from gateways.address import check_networks
+from gateways.failures import note_begun, problems
 from gateways.gateway import GATEWAY, Gateway
 from gateways.headers import Cors, add_security_headers
 from gateways.http.dispatch import add_routes
 from gateways.http.pages import Pages
 from gateways.http.routes import served
 from gateways.http.tail import TAILS, Tails
-from gateways.problems import note_begun, problems
 from gateways.tracing import add_trace_headers, tracing
 
 

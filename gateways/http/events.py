@@ -41,7 +41,12 @@ def _since(given: object) -> int | datetime:
 
 moment = TypeAdapter[datetime](Time)
 
-SINCE_SCHEMA = {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "format": "date-time"}]}
+SINCE_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
+        {"type": "string", "format": "date-time"},
+    ]
+}
 
 Seq = Annotated[int, Field(ge=0, le=HIGHEST)]
 Since = Annotated[int | datetime, PlainValidator(_since), WithJsonSchema(SINCE_SCHEMA)]

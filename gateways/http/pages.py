@@ -8,7 +8,8 @@ from pathlib import Path
 import orjson
 from aiohttp import web
 
-from gateways.problems import Handler, not_found
+from gateways.failures import Handler
+from gateways.problems import not_found
 
 WEB = Path(__file__).parent.parent / "web"
 INLINE_MAP = re.compile(rb"<script type=\"importmap\">(.*?)</script>", re.DOTALL)
@@ -119,7 +120,7 @@ def page_policy(page: Path) -> str:
     maps = INLINE_MAP.findall(page.read_bytes())
     hashes = "".join(f" 'sha256-{base64.b64encode(hashlib.sha256(one).digest()).decode()}'" for one in maps)
     return (
-        f"default-src 'none'; script-src 'self'{hashes}; style-src 'self' 'unsafe-inline'; "
+        f"default-src 'none'; script-src 'self'{hashes}; style-src 'self'; "
         "img-src 'self' data: https:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )

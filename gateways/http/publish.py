@@ -22,6 +22,7 @@ BATCH = "application/cloudevents-batch+json"
 KEY_HEADER = "Idempotency-Key"
 MAX_KEY = 255
 MAX_ERRORS = 100
+ACQUIRE_S = 10.0  # when the database hangs, requests fail instead of piling up behind each other
 
 idempotency = IdempotencyKeys()
 
@@ -104,7 +105,7 @@ async def publish(call: Call[None, Sent]) -> web.Response:
     submissions = _submissions(sent, call.principal.id, gateway.config.limits.batch)
     before: Mapping[str, Any] | None = None
     try:
-        async with gateway.pool.acquire() as tx, tx.transaction():
+        async with gateway.pool.acquire(timeout=ACQUIRE_S) as tx, tx.transaction():
             if key is not None:
                 before = await idempotency.claim(tx, call.principal.id, key, sent.body_hash)
             response = before or _response(await gateway.outbox.accept(tx, submissions))

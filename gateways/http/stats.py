@@ -1,9 +1,11 @@
 """Owns the figures for operators: GET /v1/stats/events."""
 
+import re
 from datetime import date, timedelta
+from typing import Annotated
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from gateways.http.route import Call, Reply, Route, answer
 from gateways.problems import invalid
@@ -11,6 +13,19 @@ from schemas.store import stats
 
 DEFAULT_DAYS = 30
 MAX_DAYS = 366
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _day(text: object) -> date:
+    if not (isinstance(text, str) and DAY.fullmatch(text)):  # fromisoformat also takes weeks
+        raise ValueError("must be a day such as 2026-01-31")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is not a day of the calendar") from None
+
+
+Day = Annotated[date, PlainValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 
 
 class Days(BaseModel):
@@ -18,8 +33,8 @@ class Days(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=False, serialize_by_alias=True)
 
-    first: date | None = Field(None, alias="from", description="30 days before `to` unless given")
-    last: date | None = Field(None, alias="to", description="today unless given")
+    first: Day | None = Field(None, alias="from", description="30 days before `to` unless given")
+    last: Day | None = Field(None, alias="to", description="today unless given")
 
 
 class DailyEvents(BaseModel):

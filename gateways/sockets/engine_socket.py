@@ -101,6 +101,8 @@ class EngineSocket:
         self._listener.closed(self.sid, closing)
 
     def _end_polling(self, closing: Closing) -> None:
+        if self._transport is not None:
+            self._transport.abort()  # of the websocket that is being tried out
         if closing.is_polite:
             self._timer = self._after(self._config.timings.close_grace, self._forget, self.sid)
         else:
@@ -227,6 +229,7 @@ class EngineSocket:
             confirmed = await self._probe(ws)
         finally:
             self.upgrading = False
+            self._transport = None
         if confirmed and self.closing is None:
             try:
                 await self._converse(ws, request)
@@ -242,6 +245,7 @@ class EngineSocket:
             timeout=self._config.timings.close_grace,
         )
         await ws.prepare(request)
+        self._transport = request.transport
         return ws
 
     async def _probe(self, ws: web.WebSocketResponse) -> bool:
@@ -257,6 +261,8 @@ class EngineSocket:
             return False
 
     async def _converse(self, ws: web.WebSocketResponse, request: web.Request) -> None:
+        if self.closing is not None:
+            return  # closed before the websocket was there
         self.websocket, self._transport = ws, request.transport
         writer = spawn(self._write(ws), name="socket writer")
         try:

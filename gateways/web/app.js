@@ -1,5 +1,5 @@
 // Owns the start: who is signed in decides which page is shown, and each page brings its own title and shortcuts.
-import { effect } from "@preact/signals";
+import { computed, effect, untracked } from "@preact/signals";
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
 import * as live from "./live.js";
@@ -57,11 +57,14 @@ shortcuts();
 effect(() => {
   if (session.value && route.value.page === "sign-in") go("/", { replace: true });
 });
-let user, stopLive;
+let stopLive;
+const user = computed(() => session.value?.user);
 effect(() => {
-  if (session.value?.user === user) return;
-  stopLive?.();
-  user = session.value?.user;
-  stopLive = session.value ? live.start() : undefined;
+  const someone = user.value !== undefined;
+  // What the live connection reads while it starts is no reason to start it again.
+  untracked(() => {
+    stopLive?.();
+    stopLive = someone ? live.start() : undefined;
+  });
 });
 render(html`<${App} />`, document.getElementById("app"));

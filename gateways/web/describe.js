@@ -4,7 +4,11 @@ import { hours, money } from "./format.js";
 const someone = (user) => user ?? "Someone";
 
 const TYPES = {
-  "content.created": { icon: "post", tone: "accent", say: ({ data }) => `${data.author} published “${data.title}”` },
+  "content.created": {
+    icon: "post",
+    tone: "accent",
+    say: ({ data }) => `${data.author} published “${data.title}”`,
+  },
   "content.liked": {
     icon: "like",
     tone: "like",

@@ -31,7 +31,7 @@ function swagger() {
 // An element with properties and children; texts stay texts, whatever is in them.
 function h(name, properties, ...children) {
   const element = Object.assign(document.createElement(name), properties);
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return element;
 }
 
@@ -45,7 +45,7 @@ function prose(text) {
   const lines = String(text ?? "").split("\n").filter((line) => line.trim());
   const items = lines.filter((line) => line.startsWith("* ")).map((line) => h("li", {}, inline(line.slice(2))));
   const words = lines.filter((line) => !line.startsWith("* ")).map((line) => h("p", {}, inline(line)));
-  return [...words, items.length ? h("ul", {}, items) : null];
+  return items.length ? [...words, h("ul", {}, items)] : words;
 }
 
 function typeOf(schema) {

@@ -2,8 +2,8 @@
 
 const SEQUENCE_WITHIN = 1_200;
 const bound = new Map();
-let first,
-  firstAt = 0;
+let first;
+let firstAt = 0;
 
 // Pages add what they can do; the returned function takes it away again.
 export function bind(keys, action) {

@@ -31,7 +31,6 @@ let manager, handlers, timer, attempts, liveSince;
 export function connect(given) {
   handlers = given;
   attempts = 0;
-  stopped.value = "";
   wasLive.value = false;
   // The library's own reconnection neither tells when it will try nor survives a server's DISCONNECT.
   manager = new Manager(location.origin, { path: "/socket.io", reconnection: false, autoConnect: false });
@@ -46,6 +45,7 @@ export function disconnect() {
   sockets.clear();
   namespaces.value = {};
   retryAt.value = null;
+  stopped.value = "";
 }
 
 export function retryNow() {

@@ -27,7 +27,7 @@ export function useSubmit() {
     } catch (problem) {
       // Without a final answer it may have been accepted: only the same key tells.
       if (problem.final) attempt.current = null;
-      notify({ problem, title: problem.title || "Not published" });
+      notify({ problem, title: "Not published" });
       return false;
     } finally {
       flying.current = false;

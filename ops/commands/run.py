@@ -9,9 +9,9 @@ from ops import run as roles
 from ops.commands.options import data_dir_option
 from ops.effective import effective
 from ops.logs import configure
-from ops.settings import Settings, SettingsError, load
+from ops.migrating import apply
+from ops.settings import Settings, load
 from ops.up import up as run_everything
-from schemas.migrate import migrate as apply_migrations
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True)
 port_option = click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
@@ -57,8 +57,5 @@ def work(data_dir: Path | None) -> None:
 @data_dir_option
 def migrate(data_dir: Path | None) -> None:
     """Apply the migrations that the database lacks."""
-    settings = effective(data_dir)
-    if settings.database_url is None:
-        raise SettingsError("HUB_DATABASE_URL is not set, and no hub is running in the data directory")
-    applied = asyncio.run(apply_migrations(settings.database_url.get_secret_value()))
+    applied = asyncio.run(apply(effective(data_dir)))
     click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")

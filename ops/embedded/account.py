@@ -1,4 +1,4 @@
-"""Decides as whom a server runs: PostgreSQL refuses to be root, and the folders of root are often closed."""
+"""Decides as whom a server runs: PostgreSQL refuses to be root, whose folders are often closed to others."""
 
 import os
 import pwd
@@ -32,16 +32,8 @@ class Account:
 
     def may_use(self, folder: Path, program: Path) -> bool:
         """Whether it can write in the folder and run the program, found out by doing both."""
-        trial = [
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            _TRIAL,
-            folder / f".trial-{os.getpid()}",
-            program,
-            "--version",
-        ]
+        made = str(folder / f".trial-{os.getpid()}")
+        trial = [sys.executable, "-I", "-S", "-c", _TRIAL, made, str(program), "--version"]
         command = self.command(signal.SIGKILL, trial)
         try:
             tried = subprocess.run(command, capture_output=True, check=False, timeout=30)  # noqa: S603 - ours
@@ -66,27 +58,40 @@ def ours() -> Account:
     return Account(os.geteuid(), os.getegid())
 
 
-def not_root(folder: Path, program: Path) -> Account:
-    """An account other than root which can write in the folder and run the program, without any chmod."""
-    if os.geteuid() != 0:
+def for_postgres(folder: Path, program: Path) -> Account:
+    """An account with a name, and not root's, that can write in the folder and run the program.
+
+    Nothing is made more open for it.
+    """
+    if os.geteuid() != 0 and _has_name():
         return ours()
     for account in (_own_namespace(), _nobody()):
         if account is not None and account.may_use(folder, program):
             return account
+    who = "as root" if os.geteuid() == 0 else "as a user without a name"
     raise EmbeddedError(
-        f"PostgreSQL does not run as root, and here it may not run as anyone else in {folder}: "
+        f"PostgreSQL does not run {who}, and here it may not run as anyone else in {folder}: "
         "start the hub as a normal user, or set HUB_DATABASE_URL to a PostgreSQL of your own"
     )
 
 
+def _has_name() -> bool:
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:  # as in containers that are given a bare number
+        return False
+    return True
+
+
 def _own_namespace() -> Account | None:
-    return Account(0, 0, options=("--own-namespace",))
+    """The same account to the file system, with another name to the program."""
+    return Account(os.geteuid(), os.getegid(), options=("--own-namespace",))
 
 
 def _nobody() -> Account | None:
     """`nobody` with the one right to pass closed folders; for containers that forbid user namespaces."""
     setpriv = shutil.which("setpriv")
-    if setpriv is None:
+    if setpriv is None or os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
     rights = ("--inh-caps", "+dac_override", "--ambient-caps", "+dac_override")

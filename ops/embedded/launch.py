@@ -8,11 +8,12 @@ that may have threads, and because a new user namespace needs a process with one
 
 import ctypes
 import os
+import pwd
 import sys
 
 _PR_SET_PDEATHSIG = 1
 _CLONE_NEWUSER = 0x10000000
-_INSIDE = 1000  # PostgreSQL refuses to be 0; which number it sees instead does not matter
+_OVERFLOW = 65534  # what the kernel calls users that a namespace does not know
 
 
 def _call(name: str, *arguments: int) -> None:
@@ -21,14 +22,20 @@ def _call(name: str, *arguments: int) -> None:
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
+def _any_name() -> int:
+    """A user in the password file: PostgreSQL wants to be not 0 and to have a name, whichever."""
+    numbers = {entry.pw_uid for entry in pwd.getpwall()} - {0}
+    return min(numbers - {_OVERFLOW}, default=_OVERFLOW)
+
+
 def _own_namespace() -> None:
     """Be somebody else by name while staying who we are to the file system."""
-    user, group = os.getuid(), os.getgid()
+    user, group, inside = os.getuid(), os.getgid(), _any_name()
     _call("unshare", _CLONE_NEWUSER)
     for file, content in (
         ("setgroups", "deny"),
-        ("uid_map", f"{_INSIDE} {user} 1"),
-        ("gid_map", f"{_INSIDE} {group} 1"),
+        ("uid_map", f"{inside} {user} 1"),
+        ("gid_map", f"{inside} {group} 1"),
     ):
         with open(f"/proc/self/{file}", "w") as target:  # noqa: PTH123 - starts faster without pathlib
             target.write(content)

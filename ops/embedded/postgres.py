@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ops.embedded import cluster
-from ops.embedded.account import Account, not_root
+from ops.embedded.account import Account, for_postgres
 from ops.embedded.data_dir import DataDir
 from ops.embedded.errors import EmbeddedError
 from ops.embedded.service import Service
@@ -61,7 +61,7 @@ class EmbeddedPostgres(Service):
         new = not self.folder.exists()
         cluster.require_space(self.data_dir, self._space_needed if new else _SPACE_TO_RUN)
         if self._account is None:
-            self._account = not_root(self.data_dir.path, programs() / "postgres")
+            self._account = for_postgres(self.data_dir.path, programs() / "postgres")
         if new:
             cluster.create(
                 self.data_dir, self.folder, programs(), self._account, user=USER, fsync=self._fsync

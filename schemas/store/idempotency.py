@@ -54,7 +54,3 @@ class IdempotencyKeys:
             key,
             response,
         )
-
-    async def purge(self, conn: Connection) -> None:
-        """Forget answers that are older than they need to be kept."""
-        await conn.execute(f"DELETE FROM idempotency_keys WHERE created_at < now() - interval '{KEPT}'")

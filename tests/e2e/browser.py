@@ -150,13 +150,16 @@ class CuttableLine:
         self._server = None
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        to_hub = await asyncio.open_connection("127.0.0.1", self._target)
+        try:
+            to_hub = await asyncio.open_connection("127.0.0.1", self._target)
+        except ConnectionError:  # the hub itself is away
+            return writer.close()
         ends = (writer, to_hub[1])
         self._open.update(ends)
         back = spawn(_pump(to_hub[0], writer), name="line back")
         await _pump(reader, to_hub[1])
         await asyncio.wait([back])
-        self._open.difference_update(ends)
+        return self._open.difference_update(ends)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

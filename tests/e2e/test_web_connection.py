@@ -40,6 +40,17 @@ async def test_the_indicator_tells_when_the_hub_goes_away_and_returns(
         await expect(card(page, f"Post {content}")).to_have_count(1)
 
 
+async def test_a_device_without_a_network_is_said_to_be_offline(browser: Browser, line: CuttableLine) -> None:
+    async with opened(browser) as page:
+        await sign_in(page, line.url, unique("ann"))
+        await page.context.set_offline(True)
+        await line.cut()
+        await expect(page.locator(".connection")).to_have_attribute("data-state", "offline")
+        await line.mend()
+        await page.context.set_offline(False)
+        await live(page)
+
+
 async def test_an_admin_misses_nothing_while_the_connection_is_away(
     browser: Browser, line: CuttableLine, api: Api
 ) -> None:

@@ -72,7 +72,8 @@ def parent(launch: Launch) -> Start:
 
 
 @pytest.fixture
-def some_user() -> Iterator[SomeUser]:
+def some_user(request: pytest.FixtureRequest) -> Iterator[SomeUser]:
+    """A user other than root; a test may give the number."""
     folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="hub-user-"))  # tmp_path is closed to others
-    yield small_hub.somebody(folder)
+    yield small_hub.somebody(folder, getattr(request, "param", small_hub.numbers_of_users()[0]))
     shutil.rmtree(folder)

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 _ROOT = Path(__file__).parents[2]
+_NO_NAME = 54_321
 _PARENT = Path("tests/ops/parent_process.py")
 
 
@@ -60,18 +61,25 @@ def launch(
     )
 
 
-def somebody(folder: Path) -> SomeUser:
-    """Whoever runs the tests, or `nobody` when that is root."""
+def numbers_of_users() -> list[int]:
+    """As whom a test can be run: who runs it; as root, `nobody`, and a bare number as containers give it."""
+    if os.geteuid() != 0:
+        return [os.geteuid()]
+    allowed = subprocess.run(["unshare", "--user", "true"], user=_NO_NAME, capture_output=True, check=False)
+    return [pwd.getpwnam("nobody").pw_uid, *([] if allowed.returncode else [_NO_NAME])]
+
+
+def somebody(folder: Path, number: int) -> SomeUser:
+    """That user, with a copy of the code where the code of the caller may be closed to them."""
     libraries = Path(str(find_spec("structlog").origin)).parents[1]  # type: ignore[union-attr]
     if os.geteuid() != 0:
         return SomeUser(os.getuid(), os.getgid(), folder, _ROOT, sys.executable, str(libraries))
-    nobody = pwd.getpwnam("nobody")
     folder.chmod(0o755)
     code, home = folder / "code", folder / "home"
     _copy_code(libraries, code)
     home.mkdir()
-    os.chown(home, nobody.pw_uid, nobody.pw_gid)
-    return SomeUser(nobody.pw_uid, nobody.pw_gid, home, code, _python_for_all(), str(code))
+    os.chown(home, number, number)
+    return SomeUser(number, number, home, code, _python_for_all(), str(code))
 
 
 def _copy_code(libraries: Path, to: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ops.embedded import account, leftovers
 from ops.embedded.data_dir import DataDir
 from ops.embedded.postgres import EmbeddedPostgres
-from tests.ops.small_hub import SomeUser, Start
+from tests.ops.small_hub import SomeUser, Start, numbers_of_users
 from tests.waiting import until
 
 # Root has two ways; which one works depends on the machine, and both do on a machine of one's own.
@@ -53,6 +53,7 @@ def test_a_database_made_one_way_is_opened_the_other(closed: Path, monkeypatch: 
                 server.stop()
 
 
+@pytest.mark.parametrize("some_user", numbers_of_users(), indirect=True)
 async def test_a_normal_user_runs_them(some_user: SomeUser, parent: Start) -> None:
     hub = parent(some_user.folder / "hub", user=some_user)
     for number in hub.pids:

@@ -36,11 +36,12 @@ function useTypes() {
 }
 
 function Choice({ label, value, options, change, name }) {
-  return html`<${Field} label=${label}>${(given) => html`<select ...${given} class="input" name=${name} value=${value}
-    onChange=${({ target }) => change(target.value)}>${options.map(
-      ([key, text]) => html`
-      <option key=${key} value=${key} selected=${key === value}>${text}</option>`,
-    )}</select>`}<//>`;
+  const chosen = ({ target }) => change(target.value);
+  return html`<${Field} label=${label}>${(given) => html`
+    <select ...${given} class="input" name=${name} value=${value} onChange=${chosen}>
+      ${options.map(([key, text]) => html`
+        <option key=${key} value=${key} selected=${key === value}>${text}</option>`)}
+    </select>`}<//>`;
 }
 
 function Subject({ value, change }) {
@@ -52,17 +53,17 @@ function Subject({ value, change }) {
     const timer = text.trim() !== value && setTimeout(() => change(text.trim()), TYPING_PAUSE);
     return () => clearTimeout(timer);
   }, [text]);
-  return html`<${Field} label="Subject">${(
-    given,
-  ) => html`<input ...${given} ref=${input} class="input" name="subject" type="search"
-    placeholder="content:c1" autocomplete="off" autocapitalize="off" spellcheck=${false} value=${text}
-    onInput=${({ target }) => setText(target.value)} />`}<//>`;
+  return html`<${Field} label="Subject">${(given) => html`
+    <input ...${given} ref=${input} class="input" name="subject" type="search" placeholder="content:c1"
+      autocomplete="off" autocapitalize="off" spellcheck=${false} value=${text}
+      onInput=${({ target }) => setText(target.value)} />`}<//>`;
 }
 
 function Tail({ on, state, change }) {
   const told = { off: "", connecting: "connecting…", following: "following" }[state] ?? state.message;
   return html`<label class="switch">
-    <input type="checkbox" role="switch" name="tail" checked=${on} onChange=${({ target }) => change(target.checked)} />
+    <input type="checkbox" role="switch" name="tail" checked=${on}
+      onChange=${({ target }) => change(target.checked)} />
     <span class="switch-track"></span>
     <span>Live tail</span>
     <span class="muted small" role="status">${told}</span>
@@ -75,7 +76,8 @@ function Filters({ filters, change, children }) {
   const stay = (event) => event.preventDefault();
   const choices = [["", "All types"], ...all.map((type) => [type, type])];
   return html`<form class="filters" role="search" aria-label="Filter the log" onSubmit=${stay}>
-    <${Choice} label="Type" name="type" value=${filters.type} options=${choices} change=${(type) => change({ type })} />
+    <${Choice} label="Type" name="type" value=${filters.type} options=${choices}
+      change=${(type) => change({ type })} />
     <${Subject} value=${filters.subject} change=${(subject) => change({ subject })} />
     <${Choice} label="Since" name="since" value=${filters.since} options=${Object.entries(SINCE)}
       change=${(since) => change({ since })} />
@@ -93,10 +95,17 @@ function Row({ event, query, fresh }) {
     <time class="row-time numbers" dateTime=${event.accepted_at} title=${fullTime(event.accepted_at)}>
       ${today(event.accepted_at) ? "" : `${dayMonth(event.accepted_at)} `}${clockTime(event.accepted_at)}</time>
     <span class="row-type">
-      <span class="badge badge-small"><${Icon} name=${icon} size=${14} /></span><code class="clip">${event.type}</code>
+      <span class="badge badge-small"><${Icon} name=${icon} size=${14} /></span>
+      <code class="clip">${event.type}</code>
     </span>
     <span class="row-subject clip muted">${event.subject}</span>
     <span class="row-text clip">${text}</span></a></li>`;
+}
+
+function Older({ log }) {
+  if (!log.next) return html`<p class="muted small">The beginning of the log.</p>`;
+  return html`<button type="button" class="button" disabled=${log.loading} onClick=${log.older}>
+    ${log.loading ? "Loading…" : "Older"}</button>`;
 }
 
 function List({ log, query, tailing }) {
@@ -110,26 +119,20 @@ function List({ log, query, tailing }) {
       <p><button type="button" class="button" onClick=${log.reload}>Try again</button></p></div>`;
   }
   if (!log.items.length) {
-    return html`<div class="empty card">${
-      log.loading
-        ? html`<${Spinner} />`
-        : html`<h2>No events here</h2>
-      <p class="muted">Nothing in the log matches these filters.</p>`
-    }</div>`;
+    return html`<div class="empty card">${log.loading ? html`<${Spinner} />` : html`
+      <h2>No events here</h2>
+      <p class="muted">Nothing in the log matches these filters.</p>`}</div>`;
   }
+  const fresh = ({ id }) => tailing && !first.current?.has(id);
   return html`<div class="log card" aria-busy=${log.loading}>
     <div class="row row-head" aria-hidden="true">
       ${["Seq", "Accepted", "Type", "Subject", "What"].map((head) => html`<span key=${head}>${head}</span>`)}
     </div>
-    <ol aria-label="Events, newest first">${log.items.map(
-      (event) => html`<${Row} key=${event.id} event=${event} query=${query}
-      fresh=${tailing && !first.current?.has(event.id)} />`,
-    )}</ol>
-    <div class="log-end">${
-      log.next
-        ? html`<button type="button" class="button" disabled=${log.loading} onClick=${log.older}>${log.loading ? "Loading…" : "Older"}</button>`
-        : html`<p class="muted small">The beginning of the log.</p>`
-    }</div>
+    <ol aria-label="Events, newest first">
+      ${log.items.map((event) => html`
+        <${Row} key=${event.id} event=${event} query=${query} fresh=${fresh(event)} />`)}
+    </ol>
+    <div class="log-end"><${Older} log=${log} /></div>
   </div>`;
 }
 

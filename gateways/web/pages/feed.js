@@ -65,11 +65,9 @@ function NewPill({ number }) {
     release();
     window.scrollTo({ top: 0, behavior: "smooth" });
   };
-  return html`<div class="pill-place" role="status">${
-    number > 0 &&
-    html`
-    <button type="button" class="pill" onClick=${show}><${Icon} name="up" size=${16} />${number} new</button>`
-  }</div>`;
+  return html`<div class="pill-place" role="status">${number > 0 && html`
+    <button type="button" class="pill" onClick=${show}><${Icon} name="up" size=${16} />${number} new</button>`}
+  </div>`;
 }
 
 function Empty() {

@@ -57,10 +57,8 @@ function Form({ saved, onSaved }) {
     }
   };
   return html`<form class="card form" onSubmit=${submit} noValidate>
-    ${FIELDS.map(
-      (field) => html`<${Input} key=${field.name} field=${field} value=${edited[field.name]}
-      error=${errors[field.name]} change=${(name, value) => setEdited({ ...edited, [name]: value })} />`,
-    )}
+    ${FIELDS.map((field) => html`<${Input} key=${field.name} field=${field} value=${edited[field.name]}
+      error=${errors[field.name]} change=${(name, value) => setEdited({ ...edited, [name]: value })} />`)}
     <datalist id="zones-of-time">${timeZones.map((zone) => html`<option value=${zone} />`)}</datalist>
     <div class="form-end"><button class="button button-main" disabled=${busy || !Object.keys(changed).length}>
       ${busy ? "Saving…" : "Save"}</button></div>

@@ -65,10 +65,8 @@ function Development({ users }) {
   };
   return html`<p class="muted">This hub runs in development: pick who you want to be.</p>
     ${problem && html`<p class="note note-bad" role="alert">${problem.message}</p>`}
-    <ul class="people">${users.map(
-      (person) => html`
-      <${Person} key=${person.id} person=${person} busy=${busy} choose=${choose} />`,
-    )}</ul>
+    <ul class="people">${users.map((person) => html`
+      <${Person} key=${person.id} person=${person} busy=${busy} choose=${choose} />`)}</ul>
     <${NewPerson} busy=${busy} choose=${choose} />`;
 }
 

@@ -44,15 +44,19 @@ function Activity() {
     </svg></section>`;
 }
 
+function Stream({ event }) {
+  return html`<li><${Avatar} name=${event.data.host} size="s" />
+    <span class="grow"><strong class="clip">${event.data.host}</strong>
+      <span class="muted small clip">${event.data.title ?? event.data.stream_id}</span></span>
+    <span class="dot dot-on-air"></span></li>`;
+}
+
 function Live() {
   if (!liveNow.value.length) return null;
   return html`<section class="card side-card" aria-labelledby="side-live"><h3 id="side-live">Live now</h3>
-    <ul class="side-list">${liveNow.value.slice(0, 5).map(
-      ({ key, event }) => html`<li key=${key}><${Avatar} name=${event.data.host} size="s" />
-      <span class="grow"><strong class="clip">${event.data.host}</strong>
-        <span class="muted small clip">${event.data.title ?? event.data.stream_id}</span></span>
-      <span class="dot dot-on-air"></span></li>`,
-    )}</ul></section>`;
+    <ul class="side-list">
+      ${liveNow.value.slice(0, 5).map(({ key, event }) => html`<${Stream} key=${key} event=${event} />`)}
+    </ul></section>`;
 }
 
 export function Command({ command = COMMAND }) {

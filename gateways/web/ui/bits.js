@@ -62,6 +62,9 @@ export function Field({ label, hint, error, children, hideLabel = false }) {
   </div>`;
 }
 
+export const CloseButton = ({ close }) => html`
+  <button type="button" class="icon-button" aria-label="Close" onClick=${close}><${Icon} name="close" /></button>`;
+
 export function Spinner({ label = "Loading" }) {
   return html`<span class="spinner" role="status"><span class="visually-hidden">${label}</span></span>`;
 }

@@ -14,11 +14,9 @@ const EMPTY = { title: "", kind: "post", zone: null };
 
 function Kinds({ value, change }) {
   return html`<fieldset class="segments"><legend class="visually-hidden">Kind</legend>
-    ${KINDS.map(
-      (kind) => html`<label key=${kind} class="segment">
+    ${KINDS.map((kind) => html`<label key=${kind} class="segment">
       <input type="radio" name="kind" value=${kind} checked=${kind === value} onChange=${() => change(kind)} />
-      <span><${Icon} name=${kind} size=${16} />${kind}</span></label>`,
-    )}
+      <span><${Icon} name=${kind} size=${16} />${kind}</span></label>`)}
   </fieldset>`;
 }
 
@@ -58,21 +56,19 @@ export function Composer() {
   };
   return html`<form class="card composer" onSubmit=${send} aria-label="Compose" noValidate>
     <div class="composer-row"><${Avatar} name=${author} />
-      <${Field} label="Title" hideLabel>${(
-        given,
-      ) => html`<input ...${given} ref=${title} class="composer-title" name="title"
-        placeholder="Share something…" autocomplete="off" maxLength=${300} value=${draft.title} readOnly=${busy}
-        onFocus=${() => setOpen(true)} onInput=${({ target }) => change({ title: target.value })} />`}<//></div>
-    ${
-      open &&
-      html`<div class="composer-more">
+      <${Field} label="Title" hideLabel>${(given) => html`
+        <input ...${given} ref=${title} class="composer-title" name="title" placeholder="Share something…"
+          autocomplete="off" maxLength=${300} value=${draft.title} readOnly=${busy}
+          onFocus=${() => setOpen(true)} onInput=${({ target }) => change({ title: target.value })} />`}<//></div>
+    ${open && html`<div class="composer-more">
       <${Kinds} value=${draft.kind} change=${(kind) => change({ kind })} />
-      <div class="composer-end"><${Zone} value=${zone} change=${(value) => change({ zone: value })} />
+      <div class="composer-end">
+        <${Zone} value=${zone} change=${(value) => change({ zone: value })} />
         <span class="grow"></span>
         <button type="button" class="button button-quiet" onClick=${close} disabled=${busy}>Cancel</button>
         <button class="button button-main" disabled=${busy || !draft.title.trim()}>
-          ${busy ? "Publishing…" : "Publish"}</button></div>
-    </div>`
-    }
+          ${busy ? "Publishing…" : "Publish"}</button>
+      </div>
+    </div>`}
   </form>`;
 }

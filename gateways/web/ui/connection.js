@@ -32,6 +32,10 @@ function useCountdown() {
 }
 
 function Details({ seconds, close }) {
+  const retry = () => {
+    retryNow();
+    close();
+  };
   const waiting = status.value !== "live" && status.value !== "stopped";
   return html`<div class="panel connection-panel" id="connection-details">
     <p>${stopped.value || SENTENCES[status.value]}</p>
@@ -40,15 +44,8 @@ function Details({ seconds, close }) {
       return html`<li key=${name}><span class="dot dot-${state}"></span><code>${name}</code>
         <span class="muted grow">${STATES[state]}${detail && state !== "live" ? ` (${detail})` : ""}</span></li>`;
     })}</ul>
-    ${
-      waiting &&
-      html`<button type="button" class="button button-small" onClick=${() => {
-        retryNow();
-        close();
-      }}>
-      Reconnect now${seconds ? html` <span class="muted numbers">(${seconds} s)</span>` : ""}
-    </button>`
-    }
+    ${waiting && html`<button type="button" class="button button-small" onClick=${retry}>
+      Reconnect now${seconds ? html` <span class="muted numbers">(${seconds} s)</span>` : ""}</button>`}
   </div>`;
 }
 
@@ -56,16 +53,14 @@ export function Connection() {
   const { open, root, toggle, close } = useDisclosure();
   const seconds = useCountdown();
   const state = status.value;
+  const counting = seconds !== null && state !== "live";
   const named = NAMESPACES.map((name) => `${name}: ${STATES[namespaces.value[name]?.state ?? "waiting"]}`).join(", ");
   return html`<div class="connection" ref=${root} data-state=${state}>
     <button type="button" class="connection-button" aria-expanded=${open} aria-controls="connection-details"
       title=${named} onClick=${toggle}>
       <span class="dot dot-${state}"></span>
-      <span class="connection-word">${WORDS[state]}${
-        seconds !== null && state !== "live"
-          ? html`<span class="numbers connection-count"> in ${seconds} s</span>`
-          : ""
-      }</span>
+      <span class="connection-word">${WORDS[state]}${counting && html`
+        <span class="numbers"> in ${seconds} s</span>`}</span>
     </button>
     ${open && html`<${Details} seconds=${seconds} close=${close} />`}
     <p class="visually-hidden" role="status">${SENTENCES[state]}</p>

@@ -28,33 +28,29 @@ export function TraceLink({ event }) {
 function Votes({ votes }) {
   const total = Object.values(votes).reduce((sum, number) => sum + number, 0);
   if (!total) return html`<p class="muted small">No votes seen yet.</p>`;
-  return html`<ul class="votes">${Object.entries(votes)
-    .sort(([, one], [, other]) => other - one)
-    .map(
-      ([choice, number]) => html`
+  const sorted = Object.entries(votes).sort(([, one], [, other]) => other - one);
+  return html`<ul class="votes">${sorted.map(([choice, number]) => html`
     <li key=${choice}><span class="clip">${choice}</span>
       <meter class="vote-bar" min="0" max=${total} value=${number}
         aria-label="${choice}: ${number} of ${total} votes"></meter>
-      <span class="numbers">${number}</span></li>`,
-    )}</ul>`;
+      <span class="numbers">${number}</span></li>`)}</ul>`;
 }
 
 function Proposal({ event }) {
   const { closes_at: closes, zone } = event.data;
   const left = closes && until(closes, now.value);
-  return html`${
-    (closes || zone) &&
-    html`<p class="muted small">${zone && html`<span class="tag">${zone}</span> `}
-      ${closes && html`<span title=${fullTime(closes)}>${left ? `closes ${left}` : "closed"}</span>`}</p>`
-  }
+  return html`
+    ${(closes || zone) && html`<p class="muted small">
+      ${zone && html`<span class="tag">${zone}</span> `}
+      ${closes && html`<span title=${fullTime(closes)}>${left ? `closes ${left}` : "closed"}</span>`}</p>`}
     <${Votes} votes=${about(event).value.votes} />`;
 }
 
 function Stream({ event }) {
   const { endedAt } = about(event).value;
   const url = safeUrl(event.data.playback_url);
-  if (endedAt)
-    return html`<p class="muted small">Ended after ${duration(new Date(endedAt) - new Date(event.time))}.</p>`;
+  const lasted = endedAt && duration(new Date(endedAt) - new Date(event.time));
+  if (lasted) return html`<p class="muted small">Ended after ${lasted}.</p>`;
   return html`<p class="stream-line"><span class="tag tag-live"><span class="dot dot-on-air"></span>Live</span>
     ${url && html` <a href=${url} target="_blank" rel="noopener noreferrer">Watch</a>`}</p>`;
 }

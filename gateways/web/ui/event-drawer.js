@@ -2,9 +2,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get } from "../api.js";
 import { describe } from "../describe.js";
-import { CopyButton, Spinner } from "./bits.js";
+import { CloseButton, CopyButton, Spinner } from "./bits.js";
 import { html } from "./html.js";
-import { Icon } from "./icons.js";
 import { Timeline } from "./timeline.js";
 
 const FIRST_PAUSE = 500;
@@ -44,7 +43,8 @@ function useTrace(id) {
 function Json({ event }) {
   const text = JSON.stringify(event, null, 2);
   return html`<section class="drawer-part" aria-labelledby="drawer-json">
-    <div class="drawer-part-head"><h3 id="drawer-json">Event</h3><${CopyButton} text=${text} label="Copy JSON" /></div>
+    <div class="drawer-part-head"><h3 id="drawer-json">Event</h3>
+      <${CopyButton} text=${text} label="Copy JSON" /></div>
     <pre class="code" tabindex="0">${text}</pre>
   </section>`;
 }
@@ -69,14 +69,18 @@ export function EventDrawer({ id, close }) {
     const opener = document.querySelector(`[data-event="${CSS.escape(id)}"]`);
     return () => opener?.focus();
   }, []);
-  return html`<dialog ref=${dialog} class="dialog drawer" tabindex="-1" aria-labelledby="drawer-title" onClose=${close}
-    onClick=${({ target }) => target === dialog.current && dialog.current.close()}>
-    <div class="dialog-body"><header class="dialog-head">
-      <div class="grow"><h2 id="drawer-title" class="clip">${trace?.event.type ?? "Event"}</h2>
-        <p class="muted small numbers clip">${id}</p></div>
-      <button type="button" class="icon-button" aria-label="Close" onClick=${() => dialog.current.close()}><${Icon} name="close" /></button></header>
+  const hide = () => dialog.current.close();
+  return html`<dialog ref=${dialog} class="dialog drawer" tabindex="-1" aria-labelledby="drawer-title"
+    onClose=${close} onClick=${({ target }) => target === dialog.current && hide()}>
+    <div class="dialog-body">
+      <header class="dialog-head">
+        <div class="grow"><h2 id="drawer-title" class="clip">${trace?.event.type ?? "Event"}</h2>
+          <p class="muted small numbers clip">${id}</p></div>
+        <${CloseButton} close=${hide} />
+      </header>
       ${problem && html`<p class="note note-bad" role="alert">${problem.message}</p>`}
       ${!trace && !problem && html`<p class="loading"><${Spinner} /></p>`}
       ${trace && html`<${Content} trace=${trace} />`}
-    </div></dialog>`;
+    </div>
+  </dialog>`;
 }

@@ -2,8 +2,8 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { isAdmin } from "../session.js";
+import { CloseButton } from "./bits.js";
 import { html } from "./html.js";
-import { Icon } from "./icons.js";
 
 export const helpShown = signal(false);
 
@@ -29,16 +29,14 @@ export function Help() {
   const hide = () => {
     helpShown.value = false;
   };
+  const known = SHORTCUTS.filter(([, , allowed]) => !allowed || allowed.value);
   return html`<dialog ref=${dialog} class="dialog help" aria-labelledby="help-title" onClose=${hide}
     onClick=${({ target }) => target === dialog.current && hide()}>
     <div class="dialog-body">
-      <header class="dialog-head"><h2 id="help-title">Keyboard shortcuts</h2>
-        <button type="button" class="icon-button" aria-label="Close" onClick=${hide}><${Icon} name="close" /></button></header>
-      <dl class="shortcuts">${SHORTCUTS.filter(([, , allowed]) => !allowed || allowed.value).map(
-        ([keys, does]) => html`
-        <div key=${keys}><dt>${does}</dt><dd>${keys.split(" ").map((key) => html`<kbd>${key}</kbd>`)}</dd></div>`,
-      )}
-      </dl>
+      <header class="dialog-head"><h2 id="help-title">Keyboard shortcuts</h2><${CloseButton} close=${hide} /></header>
+      <dl class="shortcuts">${known.map(([keys, does]) => html`
+        <div key=${keys}><dt>${does}</dt>
+          <dd>${keys.split(" ").map((key) => html`<kbd>${key}</kbd>`)}</dd></div>`)}</dl>
     </div>
   </dialog>`;
 }

@@ -39,11 +39,9 @@ export function CommentForm({ post, close }) {
 }
 
 function Amounts({ value, change }) {
-  return html`<div class="amounts" role="group" aria-label="Suggested amounts">${AMOUNTS.map(
-    (amount) => html`
+  return html`<div class="amounts" role="group" aria-label="Suggested amounts">${AMOUNTS.map((amount) => html`
     <button key=${amount} type="button" class="chip chip-tip" aria-pressed=${value === amount}
-      onClick=${() => change(amount)}>${amount}</button>`,
-  )}</div>`;
+      onClick=${() => change(amount)}>${amount}</button>`)}</div>`;
 }
 
 export function TipForm({ post, close }) {
@@ -60,16 +58,16 @@ export function TipForm({ post, close }) {
     if (note.trim()) data.note = note.trim();
     if (await submit({ type: "hours.tipped", actor: session.value.user, data })) close();
   };
-  return html`<form class="reply reply-tip" onSubmit=${send} onKeyDown=${closeOnEscape(close)} aria-label="Tip ${post.author}" noValidate>
+  return html`<form class="reply reply-tip" onSubmit=${send} onKeyDown=${closeOnEscape(close)} noValidate
+    aria-label="Tip ${post.author}">
     <${Amounts} value=${text} change=${setText} />
-    <${Field} label="Amount in HRS" hideLabel error=${wrong}>${(given) => html`<input ...${given} ref=${input}
-      class="input input-amount numbers" name="amount" inputmode="decimal" autocomplete="off" value=${text} readOnly=${busy}
-      onInput=${({ target }) => setText(target.value)} />`}<//>
-    <${Field} label="Note to ${post.author} (optional)" hideLabel>${(
-      given,
-    ) => html`<input ...${given} class="input" name="note"
-      placeholder="A note only ${post.author} sees" autocomplete="off" maxLength=${280} value=${note} readOnly=${busy}
-      onInput=${({ target }) => setNote(target.value)} />`}<//>
-    <button class="button button-main" disabled=${busy || !amount}>${busy ? "Sending…" : `Tip ${amount ? hours(amount) : ""}`}</button>
+    <${Field} label="Amount in HRS" hideLabel error=${wrong}>${(given) => html`
+      <input ...${given} ref=${input} class="input input-amount numbers" name="amount" inputmode="decimal"
+        autocomplete="off" value=${text} readOnly=${busy} onInput=${({ target }) => setText(target.value)} />`}<//>
+    <${Field} label="Note to ${post.author} (optional)" hideLabel>${(given) => html`
+      <input ...${given} class="input" name="note" placeholder="A note only ${post.author} sees" autocomplete="off"
+        maxLength=${280} value=${note} readOnly=${busy} onInput=${({ target }) => setNote(target.value)} />`}<//>
+    <button class="button button-main" disabled=${busy || !amount}>
+      ${busy ? "Sending…" : `Tip ${amount ? hours(amount) : ""}`}</button>
   </form>`;
 }

@@ -36,27 +36,29 @@ function Navigation() {
   </nav>`;
 }
 
+function MenuPanel({ close }) {
+  const { user, name, scopes } = session.value;
+  const help = () => {
+    close();
+    helpShown.value = true;
+  };
+  return html`<div class="panel menu-panel" id="menu-panel">
+    <div class="menu-person"><${Avatar} name=${user} />
+      <div class="grow"><strong class="clip">${name}</strong>
+        <span class="muted small clip">${user} · ${scopes.join(", ") || "user"}</span></div></div>
+    <a class="menu-item" href="/profile" onClick=${close}><${Icon} name="user" />Profile</a>
+    <button type="button" class="menu-item" onClick=${help}><${Icon} name="keyboard" />Keyboard shortcuts</button>
+    <button type="button" class="menu-item" onClick=${() => end()}><${Icon} name="out" />Sign out</button>
+  </div>`;
+}
+
 function Menu() {
   const { open, root, toggle, close } = useDisclosure();
-  const { user, name, scopes } = session.value;
+  const { user, name } = session.value;
   return html`<div class="menu" ref=${root}>
     <button type="button" class="menu-button" aria-expanded=${open} aria-controls="menu-panel"
       aria-label="Your menu, ${name}" onClick=${toggle}><${Avatar} name=${user} size="s" /></button>
-    ${
-      open &&
-      html`<div class="panel menu-panel" id="menu-panel">
-      <div class="menu-person"><${Avatar} name=${user} />
-        <div class="grow"><strong class="clip">${name}</strong>
-          <span class="muted small clip">${user} · ${scopes.join(", ") || "user"}</span></div></div>
-      <a class="menu-item" href="/profile" onClick=${close}><${Icon} name="user" />Profile</a>
-      <button type="button" class="menu-item" onClick=${() => {
-        close();
-        helpShown.value = true;
-      }}>
-        <${Icon} name="keyboard" />Keyboard shortcuts</button>
-      <button type="button" class="menu-item" onClick=${() => end()}><${Icon} name="out" />Sign out</button>
-    </div>`
-    }
+    ${open && html`<${MenuPanel} close=${close} />`}
   </div>`;
 }
 
@@ -76,11 +78,8 @@ export function Shell({ children }) {
   return html`
     <a class="skip-link" href="#main" onClick=${skip}>Skip to the content</a>
     <${Header} />
-    ${
-      stopped.value &&
-      html`<div class="banner" role="alert"><${Icon} name="warn" />
-      <p><strong>Live events are switched off for this account.</strong> ${stopped.value}</p></div>`
-    }
+    ${stopped.value && html`<div class="banner" role="alert"><${Icon} name="warn" />
+      <p><strong>Live events are switched off for this account.</strong> ${stopped.value}</p></div>`}
     <main id="main" tabindex="-1">${children}</main>
     <${Toasts} />
     <${Help} />`;

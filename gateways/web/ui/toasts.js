@@ -11,9 +11,8 @@ let last = 0;
 export function notify({ problem, title = problem?.title, text = problem?.message, good = false }) {
   if (problem?.status === 401) return; // the sign-in page says it in its own words
   const toast = { key: ++last, title, text, errors: problem?.errors ?? [], good };
-  toasts.value = [...toasts.value.filter((other) => other.text !== text || other.title !== title), toast].slice(
-    -MOST,
-  );
+  const others = toasts.value.filter((other) => other.text !== text || other.title !== title);
+  toasts.value = [...others, toast].slice(-MOST);
   setTimeout(dismiss, good ? STAY.good : STAY.bad, toast.key);
 }
 
@@ -27,18 +26,18 @@ export function dismissAll() {
   return any;
 }
 
+// A problem's sentence often only repeats its one error; the field reads better on its own.
+const repeats = ({ text, errors }) => errors.length === 1 && text === `${errors[0].path}: ${errors[0].message}`;
+
 function Toast({ toast }) {
   return html`<li class="toast ${toast.good ? "good" : "bad"}">
     <${Icon} name=${toast.good ? "check" : "warn"} />
     <div class="grow">
       ${toast.title && toast.title !== toast.text && html`<strong>${toast.title}</strong>`}
-      ${toast.text && html`<p>${toast.text}</p>`}
-      ${
-        toast.errors.length > 0 &&
-        html`<ul class="toast-errors">
+      ${toast.text && !repeats(toast) && html`<p>${toast.text}</p>`}
+      ${toast.errors.length > 0 && html`<ul class="toast-errors">
         ${toast.errors.slice(0, 5).map(({ path, message }) => html`<li><code>${path}</code> ${message}</li>`)}
-      </ul>`
-      }
+      </ul>`}
     </div>
     <button class="icon-button" type="button" aria-label="Dismiss" onClick=${() => dismiss(toast.key)}>
       <${Icon} name="close" size=${16} />

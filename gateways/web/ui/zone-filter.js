@@ -11,7 +11,8 @@ function Chip({ zone }) {
   return html`<li class="chip-pair" data-on=${selected.value.includes(zone)}>
     <button type="button" class="chip" aria-pressed=${selected.value.includes(zone)} aria-busy=${!hears(zone)}
       onClick=${() => toggle(zone)}>${zone}</button>
-    <button type="button" class="chip-remove" aria-label="Stop following ${zone}" title="Stop following" onClick=${() => unfollow(zone)}>
+    <button type="button" class="chip-remove" aria-label="Stop following ${zone}" title="Stop following"
+      onClick=${() => unfollow(zone)}>
       <${Icon} name="close" size=${14} /></button></li>`;
 }
 
@@ -33,26 +34,26 @@ function Add() {
     setError("");
     input.current.blur();
   };
+  const write = ({ target }) => {
+    setText(target.value);
+    setError("");
+  };
   return html`<form class="zone-add" onSubmit=${submit} noValidate>
     <${Field} label="Follow a zone" hideLabel error=${error}>${(given) => html`<span class="zone-input">
-      <${Icon} name="plus" size=${16} /><input ...${given} ref=${input} class="chip-input" name="zone" placeholder="Follow a zone"
-        autocomplete="off" autocapitalize="off" spellcheck=${false} maxLength=${200} value=${text} enterkeyhint="done"
-        onInput=${({ target }) => {
-          setText(target.value);
-          setError("");
-        }} onKeyDown=${leave} /></span>`}<//>
+      <${Icon} name="plus" size=${16} />
+      <input ...${given} ref=${input} class="chip-input" name="zone" placeholder="Follow a zone" autocomplete="off"
+        autocapitalize="off" spellcheck=${false} maxLength=${200} value=${text} enterkeyhint="done"
+        onInput=${write} onKeyDown=${leave} /></span>`}<//>
   </form>`;
 }
 
 export function ZoneFilter() {
+  const all = selected.value.length === 0;
   return html`<div class="zones" role="group" aria-label="Zones">
-    ${
-      followed.value.length > 0 &&
-      html`<ul class="zone-list">
-      <li><button type="button" class="chip" aria-pressed=${selected.value.length === 0} onClick=${selectAll}>All</button></li>
+    ${followed.value.length > 0 && html`<ul class="zone-list">
+      <li><button type="button" class="chip" aria-pressed=${all} onClick=${selectAll}>All</button></li>
       ${followed.value.map((zone) => html`<${Chip} key=${zone} zone=${zone} />`)}
-    </ul>`
-    }
+    </ul>`}
     <${Add} />
   </div>`;
 }

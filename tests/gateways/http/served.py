@@ -120,7 +120,7 @@ def with_limits(gateway: Gateway, **limits: Any) -> Gateway:
 @asynccontextmanager
 async def serving(gateway: Gateway) -> AsyncIterator[Caller]:
     """Run a server on a free port of 127.0.0.1 and call it as nobody."""
-    runner = web.AppRunner(http_application(gateway), access_log=None, shutdown_timeout=2)
+    runner = web.AppRunner(http_application(gateway), access_log=None, shutdown_timeout=30)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

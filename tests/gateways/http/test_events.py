@@ -12,9 +12,10 @@ import orjson
 import pytest
 from aiohttp import ClientResponse
 
+from gateways.gateway import Gateway
 from gateways.http import tail
 from schemas.db import Pool
-from tests.gateways.http.served import Answered, Caller, liked
+from tests.gateways.http.served import Answered, Caller, liked, serving
 from tests.waiting import until
 
 
@@ -255,3 +256,10 @@ async def test_tails_are_bounded_and_a_closed_one_makes_room(
                 return response.status == 200
 
         await until(free)
+
+
+async def test_an_open_tail_does_not_hold_up_the_end_of_the_process(gateway: Gateway) -> None:
+    async with asyncio.timeout(10), serving(gateway) as nobody:  # the server would wait half a minute for it
+        admin = nobody.being("root", "admin")
+        open_tail = tailing(admin)
+        await open_tail.__aenter__()

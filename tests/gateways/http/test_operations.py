@@ -91,6 +91,8 @@ async def test_a_wrong_span_is_422(admin: Caller) -> None:
         ("from=2020-01-01&to=2026-01-01", "from"),
         ("from=tomorrow", "from"),
         ("to=2026-02-30", "to"),
+        ("to=0", "to"),
+        ("to=2026-W05-6", "to"),
         ("to=0001-01-01", None),
         ("first=2026-01-01", "first"),
     ):

@@ -10,8 +10,8 @@ import orjson
 import pytest
 from aiohttp import ClientSession, web
 
+from gateways.failures import problems
 from gateways.http.pages import Pages
-from gateways.problems import problems
 from tests.gateways.http.served import Caller
 
 INDEX = '<!doctype html><script type="importmap">{"imports":{}}</script><p>the client</p>'

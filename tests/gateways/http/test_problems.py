@@ -121,5 +121,6 @@ async def test_errors_carry_the_same_security_headers(limited: WithLimits) -> No
             await nobody.being("shop", "publish").publish(liked()),
         ):
             assert answered.headers["X-Content-Type-Options"] == "nosniff"
+            assert answered.headers["Server"] == "hub"
             assert "frame-ancestors 'none'" in answered.headers["Content-Security-Policy"]
             assert answered.headers["Cache-Control"] == "no-store"

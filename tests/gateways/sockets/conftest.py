@@ -119,8 +119,11 @@ async def serving(gateway: Gateway, timings: Timings) -> AsyncIterator[Served]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
     async with ClientSession() as session:
-        yield Served(f"http://{host}:{port}", sockets, runner, session)
+        served = Served(f"http://{host}:{port}", sockets, runner, session)
+        yield served
         await runner.cleanup()
+        for raw in served.raws:
+            await raw.ws.close()
     await cancel(signals)
 
 

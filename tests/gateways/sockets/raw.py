@@ -5,9 +5,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSMsgType
 
 DEADLINE = 10.0
+
+
+async def connect(
+    session: ClientSession, address: str, headers: Mapping[str, str] | None = None
+) -> ClientWebSocketResponse:
+    return await session.ws_connect(address, headers=headers, timeout=ClientWSTimeout(ws_close=0.2))
 
 
 class RawSocket:
@@ -22,7 +28,7 @@ class RawSocket:
         cls, session: ClientSession, url: str, headers: Mapping[str, str] | None = None
     ) -> "RawSocket":
         address = f"{url}/socket.io/?EIO=4&transport=websocket"
-        raw = cls(await session.ws_connect(address, headers=headers, autoping=True))
+        raw = cls(await connect(session, address, headers))
         raw.handshake = json.loads((await raw.next())[1:])
         return raw
 

@@ -49,7 +49,8 @@ async def test_a_client_that_can_only_poll_hears_everything(hub: Served, js: JsC
 async def test_a_bad_token_is_unauthorized(hub: Served, js: JsClient, transports: list[str]) -> None:
     socket = await js.connect(hub.url, "/feed", "not a token", wait=False, transports=transports)
     refused = await socket.next("connect_error")
-    assert (refused["message"], refused["data"]) == ("the token is not a JWT", {"code": "unauthorized"})
+    assert refused["data"] == {"code": "unauthorized"}
+    assert "token" in refused["message"]
 
 
 @pytest.mark.parametrize("auth", ["", "{}", '{"token":""}', '{"token":7}', "[]", '"token"', "7", "null"])

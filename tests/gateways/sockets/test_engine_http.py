@@ -9,7 +9,7 @@ import pytest
 from aiohttp import WSServerHandshakeError
 
 from tests.gateways.sockets.conftest import Serve, Served, quick, token_of
-from tests.gateways.sockets.raw import RawSocket
+from tests.gateways.sockets.raw import RawSocket, connect
 from tests.jsclient import JsClient
 from tests.waiting import until
 
@@ -41,7 +41,7 @@ class Polling:
 
     async def websocket(self) -> RawSocket:
         address = f"{self.hub.url}/socket.io/?EIO=4&transport=websocket&sid={self.sid}"
-        raw = RawSocket(await self.hub.session.ws_connect(address))
+        raw = RawSocket(await connect(self.hub.session, address))
         self.hub.raws.append(raw)
         return raw
 
