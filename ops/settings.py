@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import Self
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from gateways.address import check_networks
 from gateways.config import Limits
 from schemas.errors import ExplainedError
 
@@ -66,6 +75,12 @@ class Settings(BaseSettings):
     database_pool: int = Field(16, ge=4, le=500)
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field("json", pattern="^(json|console)$")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        check_networks(networks)
+        return networks
 
 
 def load(**overrides: object) -> Settings:

@@ -33,6 +33,13 @@ RETRYABLE: tuple[type[Exception], ...] = (
 )
 
 
+class _Connection(asyncpg.Connection):  # not generic when it runs
+    """A pooled connection: no statement of ours leaves session state behind that would need a reset."""
+
+    def get_reset_query(self) -> str:
+        return ""  # saves a round trip each time a connection goes back to the pool
+
+
 async def prepare(connection: Connection) -> None:
     """Give a new connection the codecs that every statement of ours counts on."""
     await connection.set_type_codec(
@@ -64,5 +71,6 @@ async def create_pool(dsn: str, *, min_size: int = 1, max_size: int = 16) -> Poo
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=STATEMENT_TIMEOUT_S,
         init=prepare,
+        connection_class=_Connection,
         server_settings={"timezone": "UTC", "statement_timeout": f"{STATEMENT_TIMEOUT_S}s"},
     )

@@ -136,10 +136,6 @@ class JsSocket:
         self._seen, found = await self.client.wait(lambda one: self._is(one, on), after=self._seen)
         return found
 
-    async def closed(self) -> Happening:
-        """How the transport of the socket's connection ended."""
-        return (await self.client.wait(lambda one: one["id"] == self.manager and one["on"] == "close"))[1]
-
     async def upgraded(self) -> None:
         await self.client.wait(lambda one: one["id"] == self.manager and one["on"] == "upgrade")
 

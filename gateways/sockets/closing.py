@@ -33,3 +33,8 @@ class Closing(Enum):
     def is_polite(self) -> bool:
         """Whether a polling client, which cannot be told at once, is told at its next poll."""
         return self in {Closing.EXPIRED, Closing.SUSPENDED, Closing.DRAINING}
+
+    @property
+    def is_noteworthy(self) -> bool:
+        """Whether somebody may ask about it later; the others happen all the time."""
+        return self in {Closing.MALFORMED, Closing.SUSPENDED, Closing.SLOW, Closing.ABUSE}

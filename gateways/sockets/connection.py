@@ -2,15 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Final
 
 from gateways.auth import Principal
 from gateways.sockets.closing import Closing
 from gateways.sockets.engine_socket import EngineSocket
 from gateways.sockets.lanes import Lanes
-
-MALFORMED: Final = 3
-"""How many broken packets a connection may send; one more closes it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,9 +135,9 @@ class EngineSocket:
 
     async def receive(self, packet: str) -> None:
         """Take one Engine.IO packet that came as text."""
+        if self.closing is not None:
+            return
         match packet[:1]:
-            case _ if self.closing is not None:
-                return
             case "4":
                 await self._listener.message(self.sid, packet[1:])
             case "3":

@@ -24,7 +24,7 @@ from gateways.config import GatewayConfig
 from gateways.limits import RateLimiter
 from gateways.sockets import frames
 from gateways.sockets.closing import Closing
-from gateways.sockets.connection import MALFORMED, Connection
+from gateways.sockets.connection import Connection
 from gateways.sockets.engine_http import EngineHttp
 from gateways.sockets.engine_socket import EngineConfig, EngineSocket
 from gateways.sockets.events import Events
@@ -38,6 +38,8 @@ from gateways.sockets.timings import Timings
 RESERVED: Final = frozenset(
     {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
 )
+FORGIVEN: Final = 3
+"""How many broken packets a connection may send; one more closes it."""
 ATTACHMENTS: Final = 10
 PATIENCE: Final = 10
 """How many bursts of refused events a connection may send before it is closed."""
@@ -137,8 +139,8 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         self._reception.left(connection.refusal)
         if closing is Closing.SLOW:
             SLOW_CLOSES.inc()
-        if closing is not Closing.LEFT:
-            log.info("a connection was closed", reason=closing.name.lower(), address=connection.address)
+        if closing.is_noteworthy:
+            log.info("a connection was closed", reason=closing.words, address=connection.address)
 
     def malformed(self, sid: str, what: str) -> None:
         """Count a broken packet; a few are forgiven, and only the first is worth a line in the log."""
@@ -149,7 +151,7 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         connection.malformed += 1
         if connection.malformed == 1:
             log.warning("a client sends broken packets", what=what, address=connection.address)
-        if connection.malformed > MALFORMED:
+        if connection.malformed > FORGIVEN:
             connection.socket.close(Closing.MALFORMED)
 
     def attachment(self, sid: str) -> None:
@@ -255,11 +257,13 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
             connection.draining = True
         try:
             async with asyncio.timeout(self._timings.drain_timeout):
-                for connection in tuple(self.connections.values()):
-                    await connection.lanes.finish()
-                    connection.socket.close(Closing.DRAINING)
+                await asyncio.gather(*map(self._let_go, tuple(self.connections.values())))
                 await self.http.emptied()
         except TimeoutError:
             log.warning("connections were cut", count=len(self.http.sockets))
         for socket in tuple(self.http.sockets.values()):
             socket.abort()
+
+    async def _let_go(self, connection: Connection) -> None:
+        await connection.lanes.finish()
+        connection.socket.close(Closing.DRAINING)

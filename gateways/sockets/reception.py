@@ -12,7 +12,7 @@ from gateways.config import Limits
 from gateways.limits import RateLimiter
 from gateways.sockets.connection import ConnectRefusal
 
-EXPLAINED: Final = 256
+EXPLAINED: Final = 1000
 """How many refused connections may be open at a time to be told why; further ones get an HTTP status."""
 MANY: Final = ConnectRefusal("rate_limited", "too many connections from your address: come back later")
 FULL: Final = ConnectRefusal("overloaded", "this gateway has as many connections as it can hold")

@@ -24,9 +24,6 @@ function manager({ manager: name, url, options }) {
     const made = new Manager(url, { autoConnect: false, reconnectionDelay: 20, reconnectionDelayMax: 50, ...options });
     made.on("open", () => {
       made.engine.on("upgrade", (transport) => tell({ id: name, on: "upgrade", transport: transport.name }));
-      made.engine.on("close", (reason, description) => {
-        tell({ id: name, on: "close", reason, code: description?.context?.code ?? description?.code });
-      });
     });
     managers.set(name, made);
   }
