@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 READY_S: Final = 30.0
 GRACE_S: Final = 5.0
 BACKLOG: Final = 2048
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 Ready = Callable[[str], None]
 
@@ -49,16 +50,18 @@ def url_of(listening: socket.socket) -> str:
 
 async def serve(settings: Settings, listening: socket.socket, ready: Ready) -> None:
     """Be the doors until a signal ends it."""
+    stop = _on_signal()
     async with base(settings) as parts, doors(parts) as gateway, _site(create_app(gateway), listening):
         ready(url_of(listening))
-        await _until_signalled()
+        await stop.wait()
 
 
 async def work(settings: Settings) -> None:
     """Be the relay, the groups and the maintenance until a signal ends it."""
+    stop = _on_signal()
     async with base(settings) as parts, workers(parts):
         log.info("working", worker=parts.name)
-        await _until_signalled()
+        await stop.wait()
 
 
 async def everything(
@@ -70,6 +73,7 @@ async def everything(
     dev_secret: str | None,
 ) -> None:
     """Play all roles in this process, with `beside` running next to them, until a signal ends it."""
+    stop = _on_signal()
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(base(settings))
         gateway = await stack.enter_async_context(doors(parts, dev_secret=dev_secret))
@@ -79,7 +83,7 @@ async def everything(
         stack.callback(watching.cancel)
         await _until_ready(gateway.readiness)
         ready(url_of(listening))
-        await _until_signalled()
+        await stop.wait()
 
 
 async def _until_ready(checks: Any) -> None:
@@ -99,11 +103,16 @@ async def _site(app: web.Application, listening: socket.socket) -> AsyncIterator
         await runner.cleanup()
 
 
-async def _until_signalled() -> None:
+def _on_signal() -> asyncio.Event:
+    """Take SIGINT and SIGTERM from now on: the first sets the event, a second ends the process at once."""
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked.set)
-    await asked.wait()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.remove_signal_handler(number)  # a second Ctrl-C ends it at once
-    log.info("stopping")
+
+    def stop() -> None:
+        log.info("stopping")
+        asked.set()
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop)
+    return asked

@@ -22,7 +22,7 @@ POLLED_PACKETS: Final = 1000
 UNREAD_BODIES: Final = 4
 """How many of the largest messages may wait for one client."""
 UNSENT_FACTOR: Final = 8
-"""How far a burst may go beyond the limits before its socket's writer had its turn."""
+"""How far a burst may go beyond the limits while a writer or a poll waits for its turn to take it."""
 
 
 class BadRequestError(Exception):
@@ -80,8 +80,9 @@ class EngineSocket:
         return True
 
     def _is_behind(self) -> bool:
-        """Whether this client takes too little; a burst does not count until its writer had a turn."""
-        patience = UNSENT_FACTOR if self.websocket and not self._stuck else 1
+        """Whether this client takes too little; a burst does not count while somebody waits to take it."""
+        somebody_waits = self._polling or (self.websocket and not self._stuck)
+        patience = UNSENT_FACTOR if somebody_waits else 1
         packets, size = self._config.max_packets, self._config.max_bytes * UNREAD_BODIES
         return len(self._buffer) >= packets * patience or self._buffer.size >= size * patience
 
@@ -158,13 +159,13 @@ class EngineSocket:
             return frames.NOOP
         self._polling = True
         try:
-            while not (len(self._buffer) or self.closing):
+            while not (self._buffer or self.closing):
                 await self._buffer.changed()  # a ping comes at the latest
         finally:
             self._polling = False
         if request.transport is None or request.transport.is_closing():
             self.close(Closing.LEFT)  # the answer would be lost, and a hole is worse than a new session
-        if not len(self._buffer):  # the end comes by itself: the stock client reads nothing beside it
+        if not self._buffer:  # the end comes by itself: the stock client reads nothing beside it
             self._timer.cancel()
             self._forget(self.sid)
             return frames.NOOP if self.closing is Closing.LEFT else frames.CLOSE
@@ -287,7 +288,7 @@ class EngineSocket:
         try:
             while True:
                 await self._buffer.changed()
-                while len(self._buffer):
+                while self._buffer:
                     self._stuck = True  # seen by others only if the next line waits for the client
                     await ws.send_frame(self._buffer.pop(), WSMsgType.TEXT)
                     self._stuck = False
