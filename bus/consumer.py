@@ -16,7 +16,7 @@ import structlog
 from bus import parked, telemetry
 from bus.base import Entry
 from bus.log import RelayLog
-from bus.positions import Lease, advance, hold
+from bus.positions import Lease, LostLeaseError, advance, hold
 from bus.retry import Retry
 from schemas.db import RETRYABLE, Connection, Pool
 from schemas.events.base import Event
@@ -71,13 +71,29 @@ class PartitionWork:
         in both cases nothing was done.
         """
         jobs = [self._job(entry) for entry in entries if entry.fields]
-        async with self._pool.acquire() as tx, tx.transaction():
-            await advance(tx, self._lease, before, entries[-1].seq)
-            waiting = await parked.blocked(tx, self._lease, {job.subject for job in jobs})
-            if waiting or any(job.error for job in jobs) or not await self._all_at_once(tx, jobs):
-                await self._one_by_one(tx, jobs, waiting)
+        after = entries[-1].seq
+        try:
+            await self._commit(jobs, before, after, at_once=not any(job.error for job in jobs))
+        except RETRYABLE:
+            raise
+        except LostLeaseError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever a handler raises, the next step finds the culprit
+            log.info("a batch failed: now one by one", group=self._consumer.group, error=repr(error))
+            await self._commit(jobs, before, after, at_once=False)
         telemetry.HANDLED.labels(self._consumer.group).inc(len(jobs))
-        return entries[-1].seq
+        return after
+
+    async def _commit(self, jobs: Sequence[Job], before: int, after: int, *, at_once: bool) -> None:
+        """Handle a batch in one transaction; `at_once` as if nothing could fail."""
+        async with self._pool.acquire() as tx, tx.transaction():
+            await advance(tx, self._lease, before, after)
+            waiting = await parked.blocked(tx, self._lease, {job.subject for job in jobs})
+            if waiting or not at_once:
+                await self._one_by_one(tx, jobs, waiting)
+                return
+            for handler, events in _runs(jobs):
+                await handler(tx, events)
 
     async def retry_parked(self) -> bool:
         """Make the attempts that are due; answers whether there were any."""
@@ -106,22 +122,8 @@ class PartitionWork:
             return Job(entry.seq, wire["subject"], None, None, f"{type(error).__name__}: {error}")
         return Job(entry.seq, event.subject, event, self._consumer.handlers.get(type(event)))
 
-    async def _all_at_once(self, tx: Connection, jobs: Sequence[Job]) -> bool:
-        """Handle everything as if nothing could fail; on a failure undo it all and answer False."""
-        try:
-            async with tx.transaction():
-                for handler, events in _runs(jobs):
-                    await handler(tx, events)
-        except RETRYABLE:
-            raise
-        except Exception as error:  # noqa: BLE001  whatever a handler raises, the next step finds the culprit
-            log.info(
-                "a batch failed and is handled one by one", group=self._consumer.group, error=repr(error)
-            )
-            return False
-        return True
-
     async def _one_by_one(self, tx: Connection, jobs: Sequence[Job], waiting: set[str]) -> None:
+        """Handle each event for itself; park what fails, and what waits behind it."""
         for job in jobs:
             if job.subject in waiting:
                 await self._park(tx, job.seq, job.subject, 0, "waits behind an earlier event of its subject")

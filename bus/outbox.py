@@ -11,10 +11,9 @@ import orjson
 import structlog
 
 from bus.tasks import spawn
-from schemas.db import RETRYABLE, Connection, Pool
+from schemas.db import RETRYABLE, Connection, Pool, Source
 from schemas.events.base import Event
 from schemas.store import events as store
-from schemas.store.users import touch
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +47,11 @@ class Accepted:
     duplicate: bool
 
 
+def needs_transaction(submissions: Sequence[Submission]) -> bool:
+    """Say whether a refusal may have to undo something: only when one of several ids may be known already."""
+    return len(submissions) > 1 and any("id" in submission.sent for submission in submissions)
+
+
 class Outbox:
     """Adds facts to a transaction; call `wake` once it is committed."""
 
@@ -60,10 +64,11 @@ class Outbox:
         """Log our own events and queue them for the relay; an id that is known is left alone."""
         await self.accept(tx, [Submission(event, event.to_wire()) for event in events])
 
-    async def accept(self, tx: Connection, submissions: Sequence[Submission]) -> list[Accepted]:
+    async def accept(self, source: Source, submissions: Sequence[Submission]) -> list[Accepted]:
         """Log events from outside, each id once; raises EventConflictError, and then nothing is logged.
 
-        The people they name come to exist.
+        The people they name come to exist. Give it a transaction unless `needs_transaction` says that
+        one statement is enough.
         """
         first: dict[UUID, store.NewEvent] = {}
         for index, submission in enumerate(submissions):
@@ -71,14 +76,13 @@ class Outbox:
             before = first.setdefault(submission.event.id, new)
             if before.digest != new.digest:
                 _compare(index, submission, before.event.to_wire())
-        await touch(tx, {user for new in first.values() for user in new.event.users()})
-        fresh = await store.insert(tx, list(first.values()), _trace_id())
-        await self._check_known(tx, submissions, first, fresh)
+        fresh = await store.insert(source, list(first.values()), _trace_id())
+        await self._check_known(source, submissions, first, fresh)
         return _answers(submissions, fresh)
 
     async def _check_known(
         self,
-        tx: Connection,
+        source: Source,
         submissions: Sequence[Submission],
         first: Mapping[UUID, store.NewEvent],
         fresh: set[UUID],
@@ -86,7 +90,7 @@ class Outbox:
         """Refuse a known id unless every member that was sent now is what was accepted then."""
         if len(fresh) == len(first):
             return
-        known = await store.known(tx, [event_id for event_id in first if event_id not in fresh])
+        known = await store.known(source, [event_id for event_id in first if event_id not in fresh])
         for index, submission in enumerate(submissions):
             row = known.get(submission.event.id)
             if row is None or row["digest"] == _digest(submission.sent):

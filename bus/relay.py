@@ -37,17 +37,18 @@ SELECT t.n, t.control, clock_timestamp() AS now, {COLUMNS}
 FROM taken t LEFT JOIN events e ON e.id = t.event_id AND e.accepted_at = t.accepted_at ORDER BY t.n
 """
 
-NUMBER: Final = """
+NUMBER: Final = f"""
+WITH numbered AS (
 INSERT INTO relay_log (seq, partition, prev, push_prev, event_id, accepted_at, control, relayed_at)
 SELECT u.seq, u.partition, u.prev, u.push_prev, u.event_id, u.accepted_at,
        string_to_array(u.control, chr(1)), $8
 FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::uuid[], $6::timestamptz[],
             $7::text[]) AS u (seq, partition, prev, push_prev, event_id, accepted_at, control)
-"""
-
-MOVE_HEADS: Final = """
-UPDATE relay_heads h SET seq = u.seq FROM unnest($1::text[], $2::bigint[]) AS u (stream, seq)
-WHERE h.stream = u.stream
+), moved AS (
+UPDATE relay_heads h SET seq = u.seq FROM unnest($9::text[], $10::bigint[]) AS u (stream, seq)
+WHERE h.stream = u.stream AND h.seq <> u.seq
+)
+SELECT pg_notify('{RELAYED}', '')
 """
 
 
@@ -141,9 +142,8 @@ class Relay:
                 return 0
             heads.relayed_at = max(rows[0]["now"], heads.relayed_at)
             numbered = [number(row, heads, self._config.partitions) for row in rows]
-            await connection.execute(NUMBER, *_columns(numbered), heads.relayed_at)
-            await connection.execute(MOVE_HEADS, list(heads.seqs), list(heads.seqs.values()))
-            await connection.execute(f"NOTIFY {RELAYED}")
+            moved = (list(heads.seqs), list(heads.seqs.values()))
+            await connection.execute(NUMBER, *_columns(numbered), heads.relayed_at, *moved)
         telemetry.RELAYED.inc(len(rows))
         await self._appender.append(connection, _by_stream(numbered))
         return len(rows)

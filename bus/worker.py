@@ -17,7 +17,8 @@ log = structlog.get_logger(__name__)
 
 LEASE_S: Final = 6.0
 BATCH: Final = 200
-BLOCK_MS: Final = 1000  # also how often parked events are looked for
+BLOCK_MS: Final = 1000
+LOOK_S: Final = 0.5  # how often parked events are looked for
 PAUSE_S: Final = 0.5
 
 
@@ -87,10 +88,12 @@ class GroupWorker:
         """
         work = PartitionWork(self._consumer, lease, self._pool)
         position, behind = lease.seq, True
+        loop, next_look = asyncio.get_running_loop(), 0.0
         while True:
             try:
-                while await work.retry_parked():
-                    pass
+                while loop.time() >= next_look:
+                    if not await work.retry_parked():
+                        next_look = loop.time() + LOOK_S
                 if behind:
                     entries = await RelayLog(self._pool).events(lease.partition, position, BATCH)
                     behind = bool(entries)

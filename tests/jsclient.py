@@ -103,7 +103,7 @@ class JsClient:
                 async with asyncio.timeout(DEADLINE):
                     await self._changed.wait_for(found)
             except TimeoutError:
-                raise AssertionError(f"it did not happen; this did: {self.happened}") from None
+                raise AssertionError(f"it did not happen; this did: {self.happened[-20:]}") from None
             return found()[0]
 
     def next_number(self) -> int:

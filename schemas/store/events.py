@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from schemas.db import Connection, Pool, Row
+from schemas.db import Pool, Row, Source
 from schemas.events.base import Event
 from schemas.listen import Listener
 
@@ -28,6 +28,8 @@ WITH given AS (
     SELECT id, now(), type, subject, actor, source, time, data, $9 FROM given JOIN fresh USING (id)
 ), queued AS (
     INSERT INTO outbox (event_id, accepted_at) SELECT id, now() FROM given JOIN fresh USING (id) ORDER BY n
+), people AS (
+    INSERT INTO users (id) SELECT unnest($10::text[]) ON CONFLICT DO NOTHING
 )
 SELECT id FROM fresh
 """
@@ -121,9 +123,13 @@ def rfc3339(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
-async def insert(tx: Connection, events: Sequence[NewEvent], trace_id: str | None = None) -> set[UUID]:
-    """Log events and queue them for the relay; answers the ids that were new. Ids must not repeat."""
-    rows = await tx.fetch(
+async def insert(source: Source, events: Sequence[NewEvent], trace_id: str | None = None) -> set[UUID]:
+    """Log events and queue them for the relay, in one statement; answers the ids that were new.
+
+    Ids must not repeat. The people whom the events name come to exist.
+    """
+    people = {user for new in events for user in new.event.users()}
+    rows = await source.fetch(
         INSERT,
         [new.event.id for new in events],
         [new.digest for new in events],
@@ -134,13 +140,14 @@ async def insert(tx: Connection, events: Sequence[NewEvent], trace_id: str | Non
         [new.event.time for new in events],
         [new.event.data() for new in events],
         trace_id,
+        sorted(people),  # in one order, like the ids above
     )
     return {row["id"] for row in rows}
 
 
-async def known(tx: Connection, ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
+async def known(source: Source, ids: Sequence[UUID]) -> dict[UUID, asyncpg.Record]:
     """Answer digest and stored columns of ids that were accepted before (the columns may be gone: null)."""
-    rows = await tx.fetch(
+    rows = await source.fetch(
         f"SELECT i.id AS known_id, i.digest, {COLUMNS} FROM event_ids i"
         " LEFT JOIN events e ON e.id = i.id AND e.accepted_at = i.accepted_at WHERE i.id = ANY($1)",
         ids,

@@ -1,13 +1,13 @@
 """Owns the rows of users; one statement per method."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from asyncpg import Record
 
-from schemas.db import Connection, Source
+from schemas.db import Source
 from schemas.profile import Profile
 
 
@@ -28,17 +28,6 @@ class User:
     suspended_at: datetime | None
     created_at: datetime
     updated_at: datetime
-
-
-async def touch(tx: Connection, users: Iterable[str]) -> None:
-    """Make users exist.
-
-    In one order, so that two transactions that bring the same new users wait for each other instead of
-    deadlocking.
-    """
-    await tx.execute(
-        "INSERT INTO users (id) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING", sorted(set(users))
-    )
 
 
 class Users:

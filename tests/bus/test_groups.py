@@ -171,7 +171,11 @@ async def test_a_failing_event_is_parked_and_only_its_subject_waits(
     events = await publish(12, subjects=3)
 
     async def others_are_done() -> bool:
-        return bool(await pool.fetchval("SELECT count(*) = 8 FROM applied"))
+        return bool(
+            await pool.fetchval(
+                "SELECT (SELECT count(*) FROM applied) = 8 AND (SELECT count(*) FROM parked) = 4"
+            )
+        )
 
     await until(others_are_done)
     waiting = await parked.find(pool, "g", ["parked"], 10)

@@ -5,9 +5,11 @@ from typing import Any
 import orjson
 import pytest
 
+from bus.outbox import Outbox
 from gateways.http import me
 from schemas.db import Pool
-from schemas.store.users import Users, touch
+from schemas.events.hours import HoursTipped
+from schemas.store.users import Users
 from tests.gateways.http.served import Caller, liked
 
 ANN: dict[str, Any] = {
@@ -201,11 +203,14 @@ async def test_suspending_and_resuming_say_whether_they_changed_anything(pool: P
     assert not await users.suspended(pool, "never seen")
 
 
-async def test_touching_makes_people_exist_and_changes_nobody(pool: Pool) -> None:
+async def test_events_make_the_people_they_name_exist_and_change_nobody(pool: Pool) -> None:
     users = Users()
+    await users.greet(pool, "b", name="Bea")
     async with pool.acquire() as tx, tx.transaction():
-        await touch(tx, ["b", "a", "b"])
-        await touch(tx, ["a", "c"])
-        await touch(tx, [])
-    assert [user.id for user in await users.list(pool)] == ["a", "b", "c"]
+        await Outbox(pool).add(tx, HoursTipped(to="b", amount=1, actor="a"), HoursTipped(to="c", amount=1))
+    assert [(user.id, user.name) for user in await users.list(pool)] == [
+        ("a", None),
+        ("b", "Bea"),
+        ("c", None),
+    ]
     assert [user.id for user in await users.list(pool, after="a", limit=1)] == ["b"]
