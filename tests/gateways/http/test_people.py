@@ -205,7 +205,7 @@ async def test_suspending_and_resuming_say_whether_they_changed_anything(pool: P
 
 async def test_events_make_the_people_they_name_exist_and_change_nobody(pool: Pool) -> None:
     users = Users()
-    await users.greet(pool, "b", name="Bea")
+    await users.greet(pool, "b", name="Bea", tz=None)
     async with pool.acquire() as tx, tx.transaction():
         await Outbox(pool).add(tx, HoursTipped(to="b", amount=1, actor="a"), HoursTipped(to="c", amount=1))
     assert [(user.id, user.name) for user in await users.list(pool)] == [
