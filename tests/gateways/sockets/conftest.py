@@ -121,9 +121,9 @@ async def serving(gateway: Gateway, timings: Timings) -> AsyncIterator[Served]:
     async with ClientSession() as session:
         served = Served(f"http://{host}:{port}", sockets, runner, session)
         yield served
-        await runner.cleanup()
         for raw in served.raws:
             await raw.ws.close()
+        await runner.cleanup()
     await cancel(signals)
 
 
