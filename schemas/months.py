@@ -5,6 +5,7 @@ from typing import Final
 
 from schemas.db import Connection, Source
 
+TABLES: Final = ("events", "event_people")
 AHEAD: Final = 3
 LOCK: Final = 4_829_333
 
@@ -15,19 +16,21 @@ async def make(tx: Connection) -> None:
     today = await tx.fetchval("SELECT (now() AT TIME ZONE 'UTC')::date")
     for ahead in range(AHEAD + 1):
         first, end = month(today, ahead), month(today, ahead + 1)
-        await tx.execute(
-            f"CREATE TABLE IF NOT EXISTS events_{first:%Y_%m} PARTITION OF events"
-            f" FOR VALUES FROM ('{first} 00:00:00+00') TO ('{end} 00:00:00+00')"
-        )
+        for table in TABLES:
+            await tx.execute(
+                f"CREATE TABLE IF NOT EXISTS {table}_{first:%Y_%m} PARTITION OF {table}"
+                f" FOR VALUES FROM ('{first} 00:00:00+00') TO ('{end} 00:00:00+00')"
+            )
 
 
 async def drop(source: Source, before: date) -> list[str]:
     """Drop the parts whose events are all older than the month of a day; answers their names."""
     rows = await source.fetch(
         "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
-        " WHERE i.inhparent = 'events'::regclass ORDER BY 1"
+        " WHERE i.inhparent = ANY($1::regclass[]) ORDER BY 1",
+        list(TABLES),
     )
-    dropped = [row["relname"] for row in rows if row["relname"] < f"events_{before:%Y_%m}"]
+    dropped = [row["relname"] for row in rows if row["relname"][-7:] < f"{before:%Y_%m}"]
     for name in dropped:
         await source.execute(f"DROP TABLE {name}")
     return dropped

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import click
 
+from bus.base import PUSH, events_stream
 from bus.outbox import CHANNEL, Outbox
 from ops.commands.options import data_dir_option
 from ops.commands.pool import database
 from ops.effective import effective
 from ops.settings import Settings
+from ops.wiring import base
 from schemas.store.erasure import erase_user
 from schemas.store.users import Users
 
@@ -48,8 +50,12 @@ def erase(user: str, data_dir: Path | None) -> None:
 
 
 async def _erase(settings: Settings, user: str) -> int:
-    async with database(settings) as pool:
-        return await erase_user(pool, user)
+    async with base(settings) as parts:
+        count = await erase_user(parts.pool, user)
+        # The streams may still hold the words; the relay fills them again from the log.
+        partitions = range(parts.instance.partitions)
+        await parts.bus.drop([PUSH, *(events_stream(partition) for partition in partitions)])
+        return count
 
 
 async def _suspend(settings: Settings, user: str) -> None:

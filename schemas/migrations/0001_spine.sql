@@ -39,6 +39,14 @@ CREATE TABLE events (
 CREATE INDEX events_subject ON events (subject, accepted_at);
 CREATE INDEX events_type ON events (type, accepted_at);
 
+-- Who is named by which event: what a person may see, take along and have erased.
+CREATE TABLE event_people (
+    user_id     text NOT NULL,
+    accepted_at timestamptz NOT NULL,
+    event_id    uuid NOT NULL,
+    PRIMARY KEY (user_id, accepted_at, event_id)
+) PARTITION BY RANGE (accepted_at);
+
 -- Ids are idempotent across partitions; the digest is of what the client sent.
 CREATE TABLE event_ids (
     id          uuid PRIMARY KEY,

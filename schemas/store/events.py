@@ -28,8 +28,12 @@ WITH given AS (
     SELECT id, now(), type, subject, actor, source, time, data, $9 FROM given JOIN fresh USING (id)
 ), queued AS (
     INSERT INTO outbox (event_id, accepted_at) SELECT id, now() FROM given JOIN fresh USING (id) ORDER BY n
+), named AS (
+    INSERT INTO event_people (user_id, accepted_at, event_id)
+    SELECT n.user_id, now(), n.id
+    FROM unnest($10::uuid[], $11::text[]) AS n (id, user_id) JOIN fresh USING (id)
 ), people AS (
-    INSERT INTO users (id) SELECT unnest($10::text[]) ON CONFLICT DO NOTHING
+    INSERT INTO users (id) SELECT DISTINCT u FROM unnest($11::text[]) AS u ORDER BY u ON CONFLICT DO NOTHING
 )
 SELECT id FROM fresh
 """
@@ -53,6 +57,15 @@ WITH relayed AS (
 )
 SELECT * FROM (SELECT * FROM relayed UNION ALL SELECT * FROM waiting) AS found
 ORDER BY seq {{order}} NULLS {{nulls}}, n {{order}} LIMIT $6
+"""
+
+OF_USER: Final = f"""
+SELECT NULL::bigint AS seq, NULL::timestamptz AS relayed_at, {COLUMNS}
+FROM event_people p JOIN events e ON e.id = p.event_id AND e.accepted_at = p.accepted_at
+WHERE p.user_id = $1
+  AND ($2::uuid IS NULL
+       OR (p.accepted_at, p.event_id) > (SELECT i.accepted_at, i.id FROM event_ids i WHERE i.id = $2))
+ORDER BY p.accepted_at, p.event_id LIMIT $3
 """
 
 GROUPS: Final = """
@@ -128,7 +141,7 @@ async def insert(source: Source, events: Sequence[NewEvent], trace_id: str | Non
 
     Ids must not repeat. The people whom the events name come to exist.
     """
-    people = {user for new in events for user in new.event.users()}
+    named = [(new.event.id, user) for new in events for user in new.event.users()]
     rows = await source.fetch(
         INSERT,
         [new.event.id for new in events],
@@ -140,7 +153,8 @@ async def insert(source: Source, events: Sequence[NewEvent], trace_id: str | Non
         [new.event.time for new in events],
         [new.event.data() for new in events],
         trace_id,
-        sorted(people),  # in one order, like the ids above
+        [event_id for event_id, _ in named],
+        [user for _, user in named],
     )
     return {row["id"] for row in rows}
 
@@ -215,16 +229,8 @@ class EventLog:
         return int(await self._pool.fetchval("SELECT seq FROM relay_heads WHERE stream = 'log'"))
 
     async def of_user(self, user: str, after: UUID | None, limit: int) -> list[Record]:
-        """Answer events that a user caused or that name the user, in the order of their ids."""
-        rows = await self._pool.fetch(
-            f"SELECT NULL::bigint AS seq, NULL::timestamptz AS relayed_at, {COLUMNS} FROM events e"
-            " WHERE (e.actor = $1 OR jsonb_path_exists("
-            "   e.data, '$.** ? (@ == $u)', jsonb_build_object('u', $1::text)))"
-            " AND ($2::uuid IS NULL OR e.id > $2) ORDER BY e.id LIMIT $3",
-            user,
-            after,
-            limit,
-        )
+        """Answer events that a user caused or that name the user, in the order of their acceptance."""
+        rows = await self._pool.fetch(OF_USER, user, after, limit)
         return [_record(row) for row in rows]
 
 

@@ -5,20 +5,10 @@ replay can begin at a day's first event and count each one once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from schemas.db import Connection
 from schemas.events.base import Event
-
-
-@dataclass(frozen=True, slots=True)
-class DailyCount:
-    """How many events of a type one day had."""
-
-    day: date
-    type: str
-    count: int
 
 
 async def count(tx: Connection, events: Sequence[Event]) -> None:
@@ -42,11 +32,3 @@ async def reset(tx: Connection, since: datetime | None) -> datetime | None:
     start = since.replace(hour=0, minute=0, second=0, microsecond=0)
     await tx.execute("DELETE FROM stats_daily WHERE day >= $1", start.date())
     return start
-
-
-async def list_daily(tx: Connection, first: date, last: date) -> list[DailyCount]:
-    """Answer the counts of the days `first` to `last`, both included."""
-    rows = await tx.fetch(
-        "SELECT day, type, count FROM stats_daily WHERE day BETWEEN $1 AND $2 ORDER BY day, type", first, last
-    )
-    return [DailyCount(row["day"], row["type"], row["count"]) for row in rows]
