@@ -1,6 +1,12 @@
-"""Owns what the streams hold: appends what the relay numbered, and mends a stream that lost entries."""
+"""Owns what the streams hold: appends what the relay numbered, and mends a stream that lost entries.
+
+It works beside the relay, never in its way: a stream server that is slow, hung or away costs the numbering
+nothing. What could not be appended is mended from the log later.
+"""
 
 import asyncio
+import contextlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -9,83 +15,128 @@ import structlog
 from bus import telemetry
 from bus.base import PUSH, Bus, BusError, Entry, events_stream
 from bus.log import RelayLog
-from schemas.db import Session
+from bus.tasks import forever
+from schemas.db import Pool
 
 log = structlog.get_logger(__name__)
 
 CHUNK_ENTRIES: Final = 256
 CHUNK_BYTES: Final = 1_000_000
+MOST_PENDING: Final = 20_000
+MOST_MENDED: Final = 100_000  # of older entries the log itself is read: Redis need not hold a long history
 DOWN_S: Final = 1.0
 TRIM_S: Final = 10.0
 
-FLOORS: Final = "SELECT min(seq) FROM consumer_positions WHERE partition = $1 AND grp = ANY($2)"
+FLOOR: Final = "SELECT min(seq) FROM consumer_positions WHERE partition = $1 AND grp = ANY($2)"
 PUSH_FLOOR: Final = (
-    "SELECT coalesce(max(seq), 0) FROM relay_log"
-    " WHERE relayed_at < clock_timestamp() - make_interval(secs => $1)"
+    "SELECT seq FROM relay_log WHERE relayed_at < clock_timestamp() - make_interval(secs => $1)"
+    " ORDER BY relayed_at DESC LIMIT 1"
 )
-MOST_MENDED: Final = 100_000  # of older entries the log itself is read: Redis need not hold a long history
 
 
 class Appender:
     """Writes the streams for the relay that leads. Groups and window say what must still be readable."""
 
-    def __init__(self, bus: Bus, *, partitions: int, groups: Sequence[str], window_s: float) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        pool: Pool,
+        *,
+        partitions: int,
+        groups: Sequence[str],
+        window_s: float,
+        heal_s: float = 1.0,
+    ) -> None:
         self._bus = bus
-        self._partitions = partitions
+        self._pool = pool
+        self._log = RelayLog(pool)
+        self._streams = [PUSH, *(events_stream(partition) for partition in range(partitions))]
         self._groups = list(groups)
         self._window_s = window_s
-        self._down_until = 0.0
+        self._heal_s = heal_s
+        self._pending: dict[str, list[Entry]] = defaultdict(list)
+        self._count = 0
+        self._lasts: dict[str, int] = {}
+        self._woken = asyncio.Event()
         self._trim_at = 0.0
 
-    async def append(self, connection: Session, streams: Mapping[str, Sequence[Entry]]) -> None:
-        """Append entries that were just committed; a server that is down is left to `heal`."""
-        if asyncio.get_running_loop().time() < self._down_until:
-            return  # numbering goes on at full speed meanwhile
-        results = await asyncio.gather(
-            *(self._append(stream, entries) for stream, entries in streams.items()), return_exceptions=True
-        )
-        for stream, result in zip(streams, results, strict=True):
-            if isinstance(result, BusError):
-                self._mark_down(result)
-            elif isinstance(result, BaseException):
-                raise result
-            elif not result:
-                last = (await self._bus.last([stream]))[0]
-                await self._mend(connection, stream, last, streams[stream][-1].seq)
+    def add(self, streams: Mapping[str, Sequence[Entry]]) -> None:
+        """Take entries that were just committed; of too many none are kept: the log has them."""
+        for stream, entries in streams.items():
+            self._pending[stream].extend(entries)
+            self._count += len(entries)
+        if self._count > MOST_PENDING:
+            self._forget()
+        self._woken.set()
 
-    async def _append(self, stream: str, entries: Sequence[Entry]) -> bool:
+    def _forget(self) -> None:
+        self._pending.clear()
+        self._count = 0
+
+    async def run(self) -> None:
+        """Append for ever; run it as a background task while the relay leads."""
+        self._forget()
+        self._lasts.clear()
+
+        async def work() -> None:
+            try:
+                await self._append_and_heal()
+            except BusError as error:
+                self._lasts.clear()
+                telemetry.BUS_ERRORS.inc()
+                log.warning("the streams are behind until the server answers again", error=str(error))
+
+        await forever(work, name="appender", pause_s=DOWN_S)
+
+    async def _append_and_heal(self) -> None:
+        """Look at every stream first, and again every second; in between append what comes."""
+        loop, next_heal = asyncio.get_running_loop(), 0.0
+        while True:
+            if loop.time() >= next_heal:
+                await self.heal()
+                next_heal = loop.time() + self._heal_s
+            self._woken.clear()
+            pending, self._pending = self._pending, defaultdict(list)
+            self._count = 0
+            await asyncio.gather(*(self._append(stream, entries) for stream, entries in pending.items()))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), max(0.0, next_heal - loop.time()))
+
+    async def _append(self, stream: str, entries: Sequence[Entry]) -> None:
         for chunk in _chunks(entries):
             if await self._bus.append(stream, chunk[0].prev, chunk) != chunk[-1].seq:
-                return False
-        return True
+                await self._mend(stream, (await self._bus.last([stream]))[0], entries[-1].seq)
+                return
 
-    async def heal(self, connection: Session) -> None:
+    async def heal(self) -> None:
         """Compare every stream with the log and mend what differs; trim what nobody needs any more.
 
         The streams are asked before the log: whatever a stream holds was in the log earlier. A stream
-        that is ahead of it therefore belongs to another history (a database put back from a backup).
+        that is ahead of it therefore belongs to another history (a database put back from a backup). One
+        that is behind but has moved since the last look is left alone: its entries are on their way.
         """
-        streams = [PUSH, *(events_stream(p) for p in range(self._partitions))]
-        try:
-            lasts = await self._bus.last(streams)
-            heads = {r["stream"]: r["seq"] for r in await connection.fetch("SELECT * FROM relay_heads")}
-            for stream, last in zip(streams, lasts, strict=True):
-                if last > heads.get(stream, 0):
-                    log.error("a stream is ahead of the log and is made anew", stream=stream, last=last)
-                    await self._bus.drop([stream])
-                    await self._mend(connection, stream, 0, heads.get(stream, 0))
-                elif last < heads.get(stream, 0):
-                    await self._mend(connection, stream, last, heads[stream])
-            await self._trim(connection)
-        except BusError as error:
-            self._mark_down(error)
+        lasts = await self._bus.last(self._streams)
+        heads = {r["stream"]: r["seq"] for r in await self._pool.fetch("SELECT * FROM relay_heads")}
+        for stream, last in zip(self._streams, lasts, strict=True):
+            head = heads.get(stream, 0)
+            if last > head:
+                log.error("a stream is ahead of the log and is made anew", stream=stream, last=last)
+                await self._bus.drop([stream])
+                await self._mend(stream, 0, head)
+            elif last < head and self._lasts.get(stream, last) == last:
+                await self._mend(stream, last, head)
+            self._lasts[stream] = last
+        await self._trim()
 
-    async def _mend(self, connection: Session, stream: str, last: int, head: int) -> None:
+    async def _mend(self, stream: str, last: int, head: int) -> None:
         """Append from the log what a stream lacks, from the oldest entry that is still needed on."""
-        relay_log = RelayLog(connection)
-        after = max(last, await self._floor(connection, stream), head - MOST_MENDED)
+        if not await self._is_ours(stream):
+            log.error("a stream holds another history and is made anew", stream=stream, last=last)
+            await self._bus.drop([stream])
+            last = 0
+        after = max(last, await self._floor(stream), head - MOST_MENDED)
         appended = 0
-        while entries := await self._read(relay_log, stream, after):
+        while entries := await self._read(stream, after, CHUNK_ENTRIES):
             for chunk in _chunks(entries):
                 found = await self._bus.append(stream, last, chunk)
                 if found != chunk[-1].seq:
@@ -96,31 +147,30 @@ class Appender:
             telemetry.MENDED.inc(appended)
             log.warning("a stream was mended from the log", stream=stream, entries=appended)
 
-    async def _read(self, relay_log: RelayLog, stream: str, after: int) -> list[Entry]:
-        if stream == PUSH:
-            return await relay_log.push(after, CHUNK_ENTRIES)
-        return await relay_log.events(int(stream.removeprefix("events:")), after, CHUNK_ENTRIES)
+    async def _is_ours(self, stream: str) -> bool:
+        """Say whether the stream's last entry is the log's entry of that number."""
+        tail = await self._bus.tail(stream)
+        return tail is None or await self._read(stream, tail.seq - 1, 1) == [tail]
 
-    async def _floor(self, connection: Session, stream: str) -> int:
+    async def _read(self, stream: str, after: int, limit: int) -> list[Entry]:
+        if stream == PUSH:
+            return await self._log.push(after, limit)
+        return await self._log.events(int(stream.removeprefix("events:")), after, limit)
+
+    async def _floor(self, stream: str) -> int:
         """Answer the number up to which a stream may be forgotten."""
         if stream == PUSH:
-            return int(await connection.fetchval(PUSH_FLOOR, self._window_s))
+            return int(await self._pool.fetchval(PUSH_FLOOR, self._window_s) or 0)
         partition = int(stream.removeprefix("events:"))
-        slowest = await connection.fetchval(FLOORS, partition, self._groups)
-        return int(slowest or 0)
+        return int(await self._pool.fetchval(FLOOR, partition, self._groups) or 0)
 
-    async def _trim(self, connection: Session) -> None:
+    async def _trim(self) -> None:
         now = asyncio.get_running_loop().time()
         if now < self._trim_at:
             return
         self._trim_at = now + TRIM_S
-        for stream in [PUSH, *(events_stream(p) for p in range(self._partitions))]:
-            await self._bus.trim(stream, await self._floor(connection, stream))
-
-    def _mark_down(self, error: BusError) -> None:
-        telemetry.BUS_ERRORS.inc()
-        log.warning("the streams are behind until the server answers again", error=str(error))
-        self._down_until = asyncio.get_running_loop().time() + DOWN_S
+        for stream in self._streams:
+            await self._bus.trim(stream, await self._floor(stream))
 
 
 def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

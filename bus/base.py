@@ -106,8 +106,12 @@ class Bus(Protocol):
         """Answer up to `count` entries above `after`, waiting up to `block_ms` for the first."""
         ...
 
+    async def tail(self, stream: str) -> Entry | None:
+        """Answer the last entry that the stream still holds."""
+        ...
+
     async def trim(self, stream: str, upto: int) -> None:
-        """Forget entries up to and including `upto` (some may stay a little longer)."""
+        """Forget entries up to and including `upto`."""
         ...
 
     async def drop(self, streams: Iterable[str]) -> None:

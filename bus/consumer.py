@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Final, TypeAlias
 
+import asyncpg
 import orjson
 import structlog
 
@@ -18,13 +19,22 @@ from bus.base import Entry
 from bus.log import RelayLog
 from bus.positions import Lease, LostLeaseError, advance, hold
 from bus.retry import Retry
-from schemas.db import RETRYABLE, Connection, Pool
+from schemas.db import Connection, Pool
 from schemas.events.base import Event
 from schemas.events.registry import REGISTRY, UnknownEventTypeError
 
 log = structlog.get_logger(__name__)
 
 DUE_AT_A_TIME: Final = 20
+RUN: Final = 100
+GIVES_WAY: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InternalClientError,
+)
 
 Handler: TypeAlias = Callable[[Connection, Sequence[Event]], Awaitable[None]]
 Reset: TypeAlias = Callable[[Connection, datetime | None], Awaitable[datetime | None]]
@@ -74,11 +84,9 @@ class PartitionWork:
         after = entries[-1].seq
         try:
             await self._commit(jobs, before, after, at_once=not any(job.error for job in jobs))
-        except RETRYABLE:
-            raise
         except LostLeaseError:
             raise
-        except Exception as error:  # noqa: BLE001  whatever a handler raises, the next step finds the culprit
+        except Exception as error:  # noqa: BLE001  whatever it was, the second way finds the culprit
             log.info("a batch failed: now one by one", group=self._consumer.group, error=repr(error))
             await self._commit(jobs, before, after, at_once=False)
         telemetry.HANDLED.labels(self._consumer.group).inc(len(jobs))
@@ -98,24 +106,25 @@ class PartitionWork:
     async def retry_parked(self) -> bool:
         """Make the attempts that are due; answers whether there were any."""
         found = await parked.due(self._pool, self._lease, DUE_AT_A_TIME)
-        for waiting in found:
-            await self._retry(waiting)
+        for first in found:
+            await self._retry(first.subject)
         return bool(found)
 
-    async def _retry(self, waiting: parked.Waiting) -> None:
-        job = self._job(await RelayLog(self._pool).one(waiting.seq))
+    async def _retry(self, subject: str) -> None:
+        """Handle a subject's parked events in their order, up to the first that fails again."""
         async with self._pool.acquire() as tx, tx.transaction():
             await hold(tx, self._lease)
-            error = await self._attempt(tx, job)
-            if error is None:
+            for waiting in await parked.run_of(tx, self._lease, subject, RUN):
+                job = self._job(await RelayLog(tx).one(waiting.seq))
+                if error := await self._attempt(tx, job):
+                    await self._park(tx, job.seq, subject, waiting.attempts + 1, error)
+                    return
                 await parked.settle(tx, self._lease, waiting.seq)
-            else:
-                await self._park(tx, job.seq, waiting.subject, waiting.attempts + 1, error)
 
     def _job(self, entry: Entry) -> Job:
         wire = orjson.loads(dict(entry.fields).get(b"event", b"null"))
         if wire is None:
-            return Job(entry.seq, "", None, None)  # retention took the event: nothing is left to do
+            return Job(entry.seq, "", None, None, "retention took the event before it was handled")
         try:
             event = REGISTRY.decode(wire)
         except (UnknownEventTypeError, ValueError) as error:
@@ -138,9 +147,9 @@ class PartitionWork:
         try:
             async with tx.transaction():
                 await job.handler(tx, [job.event])
-        except RETRYABLE:
-            raise
         except Exception as error:
+            if tx.is_closed() or isinstance(error, GIVES_WAY):
+                raise  # not the event's fault
             log.exception(
                 "an event failed", group=self._consumer.group, seq=job.seq, event_id=str(job.event.id)
             )
@@ -156,7 +165,8 @@ class PartitionWork:
             log.error("an event is dead", group=self._consumer.group, seq=seq, attempts=attempts, error=error)
         else:
             wait = retry.delay(attempts) if attempts else retry.delay(1) * 0
-        await parked.park(tx, self._lease, seq, subject, attempts=attempts, wait=wait, error=error)
+        words = error.encode("utf-8", "replace").decode().replace("\0", "")  # what a text column can hold
+        await parked.park(tx, self._lease, seq, subject, attempts=attempts, wait=wait, error=words)
 
 
 def _runs(jobs: Sequence[Job]) -> Iterator[tuple[Handler, list[Event]]]:

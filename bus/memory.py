@@ -48,6 +48,10 @@ class MemoryBus:
             return []  # a quiet stream is an answer, not a failure
         return above()
 
+    async def tail(self, stream: str) -> Entry | None:
+        entries = self._streams[stream].entries
+        return entries[-1] if entries else None
+
     async def trim(self, stream: str, upto: int) -> None:
         found = self._streams[stream]
         found.entries = [entry for entry in found.entries if entry.seq > upto]

@@ -11,14 +11,14 @@ from bus import telemetry
 from bus.base import PUSH, Bus, BusError, Entry, PushEntry
 from bus.log import RelayLog
 from bus.tasks import forever
-from bus.worker import unbroken
+from bus.worker import Away, unbroken
 from schemas.db import Pool
 
 log = structlog.get_logger(__name__)
 
 BATCH: Final = 500
 BLOCK_MS: Final = 1000
-PAUSE_S: Final = 0.5
+PAUSE_S: Final = 0.2
 
 
 class PushTail:
@@ -27,6 +27,7 @@ class PushTail:
     def __init__(self, bus: Bus, pool: Pool) -> None:
         self._bus = bus
         self._log = RelayLog(pool)
+        self._away = Away()
         self.position: int | None = None
         """The number of the last entry delivered; None until the tail has begun."""
 
@@ -45,17 +46,29 @@ class PushTail:
         await forever(follow, name="push tail", pause_s=PAUSE_S)
 
     async def _next(self, position: int) -> list[Entry]:
+        if self._away.now():
+            await asyncio.sleep(PAUSE_S)
+            return await self._log.push(position, BATCH)
         try:
             entries = await self._bus.read(PUSH, position, count=BATCH, block_ms=BLOCK_MS)
         except BusError as error:
+            self._away.note()
             log.warning("the gateway reads the log itself", error=str(error))
-            await asyncio.sleep(PAUSE_S)
             return await self._log.push(position, BATCH)
-        if entries and entries[0].prev != position:
+        if not entries:
+            await self._check_history(position)
+        elif entries[0].prev != position:
             telemetry.PUSH_GAPS.inc()
             log.warning("a gap is filled from the log", after=position, found=entries[0].seq)
             return await self._log.push(position, BATCH)
         return unbroken(entries, position)
+
+    async def _check_history(self, position: int) -> None:
+        """Begin anew when the log ends before our position: it was put back from a backup."""
+        head = await self._log.head(PUSH)
+        if head < position:
+            log.error("the log is behind this gateway, which begins anew", position=position, head=head)
+            self.position = head
 
     def _observe(self, entry: Entry) -> None:
         telemetry.PUSH_SEQ.set(entry.seq)

@@ -51,10 +51,8 @@ end
 return sum
 """
 
-TIMEOUT_S: Final = 5.0
-MAX_BLOCK_MS: Final = (
-    3000  # well under the socket's time-out, or a quiet stream would look like a dead server
-)
+TIMEOUT_S: Final = 3.0
+MAX_BLOCK_MS: Final = 1000  # well under TIMEOUT_S, or a quiet stream would look like a dead server
 MAX_CONNECTIONS: Final = 512
 
 
@@ -99,9 +97,14 @@ class RedisBus:
             )
         return [_entry(*raw) for raw in reply[0][1]] if reply else []
 
+    async def tail(self, stream: str) -> Entry | None:
+        with _translated():
+            reply: Any = await self._redis.xrevrange(self._key(stream), count=1)
+        return _entry(*reply[0]) if reply else None
+
     async def trim(self, stream: str, upto: int) -> None:
         with _translated():
-            await self._redis.xtrim(self._key(stream), minid=f"{upto + 1}-0", approximate=True)
+            await self._redis.xtrim(self._key(stream), minid=f"{upto + 1}-0", approximate=False)
 
     async def drop(self, streams: Iterable[str]) -> None:
         with _translated():

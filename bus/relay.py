@@ -19,15 +19,23 @@ from bus.appender import Appender
 from bus.base import PUSH, Entry, events_stream
 from bus.outbox import CHANNEL
 from bus.render import event_entry, partition_of, push_fields
-from bus.tasks import forever
-from schemas.db import RETRYABLE, Session, connect
+from bus.tasks import cancel, forever, spawn
+from schemas.db import PAUSED_S, RETRYABLE, Session, connect
 from schemas.store.events import COLUMNS
 
 log = structlog.get_logger(__name__)
 
 LOCK: Final = 4_829_332
-PAUSED: Final = "10s"
+COMMAND_S: Final = 10.0
 RELAYED: Final = "relayed"
+
+# The time-outs throw out a leader that is paused. The plan is made anew for each batch, along the indexes:
+# one made while the tables were empty would read them whole ever after.
+SESSION: Final = f"""
+SET idle_session_timeout = '{PAUSED_S}s'; SET idle_in_transaction_session_timeout = '{PAUSED_S}s';
+SET plan_cache_mode = force_custom_plan;
+SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+"""
 
 TAKE: Final = f"""
 WITH taken AS (
@@ -39,13 +47,15 @@ FROM taken t LEFT JOIN events e ON e.id = t.event_id AND e.accepted_at = t.accep
 
 NUMBER: Final = f"""
 WITH numbered AS (
-INSERT INTO relay_log (seq, partition, prev, push_prev, event_id, accepted_at, control, relayed_at)
+INSERT INTO relay_log
+       (seq, partition, prev, push_prev, event_id, accepted_at, control, type, subject, relayed_at)
 SELECT u.seq, u.partition, u.prev, u.push_prev, u.event_id, u.accepted_at,
-       string_to_array(u.control, chr(1)), $8
+       string_to_array(u.control, chr(1)), u.type, u.subject, $10
 FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::uuid[], $6::timestamptz[],
-            $7::text[]) AS u (seq, partition, prev, push_prev, event_id, accepted_at, control)
+            $7::text[], $8::text[], $9::text[])
+     AS u (seq, partition, prev, push_prev, event_id, accepted_at, control, type, subject)
 ), moved AS (
-UPDATE relay_heads h SET seq = u.seq FROM unnest($9::text[], $10::bigint[]) AS u (stream, seq)
+UPDATE relay_heads h SET seq = u.seq FROM unnest($11::text[], $12::bigint[]) AS u (stream, seq)
 WHERE h.stream = u.stream AND h.seq <> u.seq
 )
 SELECT pg_notify('{RELAYED}', '')
@@ -60,7 +70,6 @@ class RelayConfig:
     batch: int = 500
     poll_s: float = 0.25
     standby_s: float = 0.5
-    heal_s: float = 1.0
 
 
 @dataclass(slots=True)
@@ -102,19 +111,21 @@ class Relay:
         await forever(self._stand_and_lead, name="relay", pause_s=self._config.standby_s)
 
     async def _stand_and_lead(self) -> None:
-        connection = await connect(self._dsn)
+        connection = await connect(self._dsn, command_timeout_s=COMMAND_S)
         try:
             while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):  # noqa: ASYNC110
                 # Waiting inside PostgreSQL could not be told from a dead server.
                 await asyncio.sleep(self._config.standby_s)
-            await connection.execute(
-                f"SET idle_session_timeout = '{PAUSED}'; SET idle_in_transaction_session_timeout = '{PAUSED}'"
-            )
+            await connection.execute(SESSION)
             await connection.add_listener(CHANNEL, lambda *_: self._woken.set())
             connection.add_termination_listener(lambda *_: self._woken.set())
             log.info("the relay leads")
             telemetry.RELAY_LEADS.set(1)
-            await self._lead(connection)
+            appending = spawn(self._appender.run(), name="appender")
+            try:
+                await self._lead(connection)
+            finally:
+                await cancel(appending)
         finally:
             telemetry.RELAY_LEADS.set(0)
             with contextlib.suppress(*RETRYABLE):
@@ -122,14 +133,9 @@ class Relay:
 
     async def _lead(self, connection: Session) -> None:
         heads = await _load_heads(connection)
-        loop = asyncio.get_running_loop()
-        next_heal = 0.0
         while True:
             self._woken.clear()
             moved = await self._step(connection, heads)
-            if loop.time() >= next_heal:
-                await self._appender.heal(connection)
-                next_heal = loop.time() + self._config.heal_s
             if moved < self._config.batch:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), self._config.poll_s)
@@ -145,7 +151,7 @@ class Relay:
             moved = (list(heads.seqs), list(heads.seqs.values()))
             await connection.execute(NUMBER, *_columns(numbered), heads.relayed_at, *moved)
         telemetry.RELAYED.inc(len(rows))
-        await self._appender.append(connection, _by_stream(numbered))
+        self._appender.add(_by_stream(numbered))
         return len(rows)
 
 
@@ -182,6 +188,8 @@ def _columns(numbered: Sequence[Numbered]) -> list[list[Any]]:
         [one.row["accepted_at"] for one in numbered],
         # chr(1) parts the words of a control entry on the way into an array column
         ["\x01".join(one.row["control"]) if one.row["control"] else None for one in numbered],
+        [one.row["type"] for one in numbered],
+        [one.row["subject"] for one in numbered],
     ]
 
 

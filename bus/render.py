@@ -8,7 +8,7 @@ import structlog
 from bus.base import CONTROL, SEPARATOR, Entry, Target
 from schemas.db import Row
 from schemas.events.base import Event
-from schemas.events.registry import REGISTRY, UnknownEventTypeError
+from schemas.events.registry import REGISTRY, InvalidEventError, UnknownEventTypeError
 from schemas.store.events import wire
 
 log = structlog.get_logger(__name__)
@@ -42,11 +42,14 @@ def push_fields(row: Row) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def targets_of_row(row: Row) -> list[Target]:
-    """Render the packets of an event's row; none for a type that only a newer version knows."""
+    """Render the packets of an event's row; none for what only a newer version can read.
+
+    Numbering must never stop at an event: whoever handles it parks it, and says so.
+    """
     try:
         event = REGISTRY.decode(wire(row))
-    except UnknownEventTypeError:
-        log.warning("an unknown type is not shown live: upgrade the workers first", type=row["type"])
+    except (UnknownEventTypeError, InvalidEventError):
+        log.exception("an event cannot be shown live", type=row["type"], id=str(row["id"]))
         return []
     return targets(event)
 

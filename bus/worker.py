@@ -19,7 +19,8 @@ LEASE_S: Final = 6.0
 BATCH: Final = 200
 BLOCK_MS: Final = 1000
 LOOK_S: Final = 0.5  # how often parked events are looked for
-PAUSE_S: Final = 0.5
+PAUSE_S: Final = 0.2
+AWAY_S: Final = 3.0
 
 
 class GroupWorker:
@@ -41,6 +42,7 @@ class GroupWorker:
         self._partitions = partitions
         self._beat_s = lease_s / 3
         self._positions = Positions(consumer.group, worker, lease_s)
+        self._away = Away()
         self._tasks: dict[int, tuple[Lease, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
@@ -91,14 +93,15 @@ class GroupWorker:
         loop, next_look = asyncio.get_running_loop(), 0.0
         while True:
             try:
-                while loop.time() >= next_look:
-                    if not await work.retry_parked():
-                        next_look = loop.time() + LOOK_S
+                retried = False
+                if loop.time() >= next_look:
+                    retried = await work.retry_parked()
+                    next_look = loop.time() + (0 if retried else LOOK_S)
                 if behind:
                     entries = await RelayLog(self._pool).events(lease.partition, position, BATCH)
                     behind = bool(entries)
                 else:
-                    entries = await self._read(lease.partition, position)
+                    entries = await self._read(lease.partition, position, block_ms=1 if retried else BLOCK_MS)
                 if entries:
                     position = await work.handle(entries, position)
             except LostLeaseError as error:
@@ -108,19 +111,38 @@ class GroupWorker:
                 log.warning("a group waits", group=lease.group, error=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(PAUSE_S)
 
-    async def _read(self, partition: int, position: int) -> list[Entry]:
+    async def _read(self, partition: int, position: int, *, block_ms: int) -> list[Entry]:
         """Read what follows a position: from the stream, and from the log where the stream has a gap."""
         relay_log = RelayLog(self._pool)
-        try:
-            entries = await self._bus.read(events_stream(partition), position, count=BATCH, block_ms=BLOCK_MS)
-        except BusError as error:
-            log.warning("a group reads the log itself", group=self._consumer.group, error=str(error))
+        if self._away.now():
             await asyncio.sleep(PAUSE_S)
+            return await relay_log.events(partition, position, BATCH)
+        try:
+            entries = await self._bus.read(events_stream(partition), position, count=BATCH, block_ms=block_ms)
+        except BusError as error:
+            self._away.note()
+            log.warning("a group reads the log itself", group=self._consumer.group, error=str(error))
             return await relay_log.events(partition, position, BATCH)
         chained = unbroken(entries, position)
         if entries and not chained:
             return await relay_log.events(partition, position, BATCH)
         return chained
+
+
+class Away:
+    """Remembers that the stream server did not answer, so that not every read waits for it."""
+
+    def __init__(self, for_s: float = AWAY_S) -> None:
+        self._for_s = for_s
+        self._until = 0.0
+
+    def note(self) -> None:
+        """It did not answer."""
+        self._until = asyncio.get_running_loop().time() + self._for_s
+
+    def now(self) -> bool:
+        """Say whether it is still too early to ask again."""
+        return asyncio.get_running_loop().time() < self._until
 
 
 def unbroken(entries: list[Entry], position: int) -> list[Entry]:

@@ -68,8 +68,10 @@ async def base(settings: Settings) -> AsyncIterator[Base]:
             instance = await partitions.agree(tx, settings.partitions)
         bus = RedisBus(redis_url, prefix=instance.prefix)
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        yield Base(settings, dsn, pool, bus, instance, name)
-        await bus.close()
+        try:
+            yield Base(settings, dsn, pool, bus, instance, name)
+        finally:
+            await bus.close()
     finally:
         pool.terminate()  # tasks that were cancelled may have left connections in the middle of something
 
@@ -79,8 +81,15 @@ async def doors(parts: Base, *, dev_secret: str | None = None) -> AsyncIterator[
     """Make what the doors need, and listen for what the relay does."""
     listener = Listener(parts.dsn, RELAYED)
     listening = spawn(listener.run(), name="listener")
+    try:
+        yield _gateway(parts, listener, dev_secret)
+    finally:
+        await cancel(listening)
+
+
+def _gateway(parts: Base, listener: Listener, dev_secret: str | None) -> Gateway:
     clock = SystemClock()
-    yield Gateway(
+    return Gateway(
         config=_gateway_config(parts, dev_secret),
         clock=clock,
         auth=_authenticator(parts.settings, clock),
@@ -93,7 +102,6 @@ async def doors(parts: Base, *, dev_secret: str | None = None) -> AsyncIterator[
         viewers=ViewerCounts(parts.bus, parts.name),
         readiness={"database": _database_answers(parts.pool), "redis": parts.bus.ping},
     )
-    await cancel(listening)
 
 
 @asynccontextmanager
@@ -108,13 +116,16 @@ async def workers(parts: Base) -> AsyncIterator[None]:
         spawn(maintenance.watch(), name="gauges"),
         *(spawn(_worker(parts, consumer).run(), name=consumer.group) for consumer in consumers),
     ]
-    yield
-    await cancel(*running)
+    try:
+        yield
+    finally:  # workers give their leases back
+        await cancel(*running)
 
 
 def _relay(parts: Base, consumers: Sequence[Consumer]) -> Relay:
     appender = Appender(
         parts.bus,
+        parts.pool,
         partitions=parts.instance.partitions,
         groups=[consumer.group for consumer in consumers],
         window_s=parts.settings.recovery_window,
@@ -143,7 +154,6 @@ def _addresses(settings: Settings) -> tuple[str, str]:
 def _gateway_config(parts: Base, dev_secret: str | None) -> GatewayConfig:
     settings = parts.settings
     return GatewayConfig(
-        gateway_id=parts.name,
         limits=settings.limits,
         public_url=settings.public_url,
         allowed_origins=settings.allowed_origins,

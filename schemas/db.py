@@ -17,6 +17,8 @@ Row: TypeAlias = "asyncpg.Record | Mapping[str, Any]"
 
 STATEMENT_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
+PAUSED_S = 10
+"""After so many idle seconds inside a transaction the server ends the session."""
 
 # What a caller may simply do again: the server is away, restarting, or chose this transaction to give way.
 RETRYABLE: tuple[type[Exception], ...] = (
@@ -55,22 +57,39 @@ def _from_jsonb(value: bytes) -> Any:
     return orjson.loads(value[1:])
 
 
-async def connect(dsn: str) -> Session:
-    """Open one connection of our own, for LISTEN or a session lock. Raises OSError or PostgresError."""
-    connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S, server_settings={"timezone": "UTC"})
+async def connect(dsn: str, *, command_timeout_s: float | None = None) -> Session:
+    """Open one connection of our own, for LISTEN or a session lock. Raises OSError or PostgresError.
+
+    With a time-out, a statement to a server that is gone without a word raises TimeoutError.
+    """
+    connection = await asyncpg.connect(
+        dsn,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=command_timeout_s,
+        server_settings={"timezone": "UTC"},
+    )
     await prepare(connection)
     return connection
 
 
-async def create_pool(dsn: str, *, min_size: int = 1, max_size: int = 16) -> Pool:
-    """Open a pool. Raises OSError or PostgresError when the server cannot be reached or refuses us."""
+async def create_pool(
+    dsn: str, *, min_size: int = 1, max_size: int = 16, statement_timeout_s: int = STATEMENT_TIMEOUT_S
+) -> Pool:
+    """Open a pool. Raises OSError or PostgresError when the server cannot be reached or refuses us.
+
+    A transaction whose process was stopped in the middle is ended by the server, with the locks it held.
+    """
     return await asyncpg.create_pool(
         dsn,
         min_size=min_size,
         max_size=max_size,
         timeout=CONNECT_TIMEOUT_S,
-        command_timeout=STATEMENT_TIMEOUT_S,
+        command_timeout=statement_timeout_s or None,
         init=prepare,
         connection_class=_Connection,
-        server_settings={"timezone": "UTC", "statement_timeout": f"{STATEMENT_TIMEOUT_S}s"},
+        server_settings={
+            "timezone": "UTC",
+            "statement_timeout": f"{statement_timeout_s}s",
+            "idle_in_transaction_session_timeout": f"{PAUSED_S}s",
+        },
     )

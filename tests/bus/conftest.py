@@ -37,9 +37,9 @@ async def bus(redis_url: str) -> AsyncIterator[Bus]:
 
 
 @pytest.fixture
-def relay(database: str, agreed: None, bus: Bus) -> Relay:
-    appender = Appender(bus, partitions=PARTITIONS, groups=["g"], window_s=120)
-    return Relay(database, appender, RelayConfig(partitions=PARTITIONS, heal_s=0.05, standby_s=0.05))
+def relay(database: str, pool: Pool, agreed: None, bus: Bus) -> Relay:
+    appender = Appender(bus, pool, partitions=PARTITIONS, groups=["g"], window_s=120, heal_s=0.05)
+    return Relay(database, appender, RelayConfig(partitions=PARTITIONS, standby_s=0.05))
 
 
 @pytest.fixture

@@ -61,9 +61,25 @@ async def test_a_waiting_reader_is_woken_by_an_append(bus: Bus) -> None:
 
 async def test_trimming_forgets_entries_and_keeps_the_last_number(bus: Bus) -> None:
     await bus.append("s", 0, [entry(1, 0), entry(2, 1)])
+    await bus.append("s", 2, [entry(3, 2)])
     await bus.trim("s", 2)
-    assert await bus.last(["s", "unknown"]) == [2, 0]
-    assert await bus.append("s", 2, [entry(3, 2)]) == 3
+    assert [e.seq for e in await bus.read("s", 0, count=10, block_ms=1)] == [3]
+    await bus.trim("s", 3)
+    assert await bus.tail("s") is None
+    assert await bus.last(["s", "unknown"]) == [3, 0]
+    assert await bus.append("s", 3, [entry(4, 3)]) == 4
+
+
+async def test_many_entries_are_trimmed_at_once(bus: Bus) -> None:
+    await bus.append("s", 0, [entry(seq, seq - 1) for seq in range(1, 15_001)])
+    await bus.trim("s", 15_000)
+    assert await bus.read("s", 0, count=10, block_ms=1) == []
+
+
+async def test_the_tail_is_the_last_entry(bus: Bus) -> None:
+    assert await bus.tail("s") is None
+    await bus.append("s", 0, [entry(1, 0), entry(2, 1)])
+    assert await bus.tail("s") == entry(2, 1)
 
 
 async def test_a_dropped_stream_begins_anew(bus: Bus) -> None:

@@ -231,6 +231,44 @@ async def test_a_redriven_event_is_handled_late(
     await all_applied(pool, events)
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        FileNotFoundError("a file"),
+        TimeoutError(),
+        RuntimeError("nul \0 and \ud800 surrogate"),
+        "wrong arguments",
+    ],
+    ids=["os", "time-out", "words that no column holds", "driver"],
+)
+async def test_whatever_an_event_does_only_its_subject_waits(
+    pool: Pool, relaying: Relay, publish: Publish, start: StartWorker, failure: Exception | str
+) -> None:
+    async def poisoned(tx: Connection, events: Sequence[Event]) -> None:
+        if any(event.subject == "content:c1" for event in events):
+            if isinstance(failure, Exception):
+                raise failure
+            await tx.execute("SELECT $1::int", 1, 2)
+        await apply(tx, events)
+
+    start(using=consumer(poisoned))
+    await publish(40, subjects=20)
+
+    async def dead_and_done() -> bool:
+        return bool(
+            await pool.fetchval(
+                "SELECT (SELECT count(*) FROM applied) = 38"
+                " AND (SELECT count(*) FROM parked WHERE state = 'dead') = 2"
+            )
+        )
+
+    await until(dead_and_done)
+
+
+async def test_the_server_ends_a_transaction_whose_process_was_stopped(pool: Pool) -> None:
+    assert await pool.fetchval("SHOW idle_in_transaction_session_timeout") == "10s"
+
+
 async def test_an_event_of_an_unknown_type_is_set_aside_and_not_skipped(
     pool: Pool, relay: Relay, publish: Publish, start: StartWorker
 ) -> None:

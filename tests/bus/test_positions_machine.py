@@ -79,7 +79,7 @@ class Groups(RuleBasedStateMachine):
         await self.pool.execute("UPDATE relay_heads SET seq = 0")
         async with self.pool.acquire() as tx, tx.transaction():
             await agree(tx, PARTITIONS)
-        appender = Appender(MemoryBus(), partitions=PARTITIONS, groups=["g"], window_s=1)
+        appender = Appender(MemoryBus(), self.pool, partitions=PARTITIONS, groups=["g"], window_s=1)
         self.relay = Relay(self.dsn, appender, RelayConfig(partitions=PARTITIONS, batch=3))
         self.heads = Heads({"log": 0, "push": 0})
         await Positions("g", "w1", 30).prepare(self.pool, PARTITIONS)

@@ -17,6 +17,11 @@ from schemas.db import Pool
 from tests.bus.conftest import PARTITIONS, Publish, relayed
 from tests.waiting import until
 
+LEADERS = (
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
 
 async def whole(bus: Bus, stream: str) -> list[Entry]:
     return await bus.read(stream, 0, count=10_000, block_ms=1)
@@ -103,23 +108,58 @@ async def test_a_stream_from_another_history_is_made_anew(
     await cancel(task)
 
 
+async def test_entries_of_another_history_are_not_built_upon(
+    pool: Pool, bus: Bus, relay: Relay, publish: Publish
+) -> None:
+    # as after a failover that lost the last commits: same numbers, other events
+    await publish(3, subjects=1)
+    first = spawn(relay.run(), name="relay")
+    await relayed(pool, 3)
+    await assert_streams_hold_the_log(pool, bus)
+    await cancel(first)
+    await pool.execute("UPDATE relay_heads SET seq = 0")
+    await pool.execute("TRUNCATE relay_log, events, event_ids")
+    await publish(5, subjects=1)
+    second = spawn(relay.run(), name="relay")
+    await relayed(pool, 5)
+    await assert_streams_hold_the_log(pool, bus)
+    await cancel(second)
+
+
+async def test_an_event_that_cannot_be_read_does_not_stop_the_numbering(
+    pool: Pool, bus: Bus, relay: Relay, publish: Publish
+) -> None:
+    await publish(2)
+    await pool.execute('UPDATE events SET data = data || \'{"author": "not an id!"}\'')
+    task = spawn(relay.run(), name="relay")
+    await publish(2)
+    await relayed(pool, 4)
+    await assert_streams_hold_the_log(pool, bus)
+    assert len(await whole(bus, PUSH)) == 2
+    await cancel(task)
+
+
 async def test_only_one_relay_leads_and_the_standby_takes_over(
     database: str, pool: Pool, bus: Bus, agreed: None, publish: Publish
 ) -> None:
     def candidate() -> Relay:
-        appender = Appender(bus, partitions=PARTITIONS, groups=["g"], window_s=120)
+        appender = Appender(bus, pool, partitions=PARTITIONS, groups=["g"], window_s=120)
         return Relay(database, appender, RelayConfig(partitions=PARTITIONS, standby_s=0.05))
 
     first = spawn(candidate().run(), name="first")
     await publish(5)
     await relayed(pool, 5)
     second = spawn(candidate().run(), name="second")
+    for _ in range(20):
+        await publish(5)  # two leaders would take rows from each other and collide
+    await relayed(pool, 105)
+    assert await pool.fetchval(LEADERS) == 1
     await cancel(first)
     await publish(5)
-    await relayed(pool, 10)
+    await relayed(pool, 110)
     await cancel(second)
     assert [r["seq"] for r in await pool.fetch("SELECT seq FROM relay_log ORDER BY seq")] == list(
-        range(1, 11)
+        range(1, 111)
     )
     await assert_streams_hold_the_log(pool, bus)
 
@@ -147,7 +187,7 @@ async def test_numbering_goes_on_while_the_stream_server_is_away(
     from bus.redis_streams import RedisBus
 
     away = RedisBus("redis://127.0.0.1:1/0", prefix="test")
-    appender = Appender(away, partitions=PARTITIONS, groups=["g"], window_s=120)
+    appender = Appender(away, pool, partitions=PARTITIONS, groups=["g"], window_s=120)
     task = spawn(Relay(database, appender, RelayConfig(partitions=PARTITIONS)).run(), name="relay")
     await publish(5)
     await relayed(pool, 5)
