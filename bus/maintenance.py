@@ -1,6 +1,7 @@
 """Owns what must happen now and then: months ahead, retention, and the gauges that operators watch."""
 
-from datetime import timedelta
+import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -9,13 +10,15 @@ from bus import telemetry
 from bus.tasks import forever
 from schemas import months
 from schemas.clock import Clock
-from schemas.db import Pool
+from schemas.db import Connection, Pool
 
 log = structlog.get_logger(__name__)
 
 HOUR_S: Final = 3600.0
+AGAIN_S: Final = 60.0  # after a sweep that failed
 WATCH_S: Final = 5.0
 AT_A_TIME: Final = 10_000
+LOCK: Final = 4_829_334
 
 OUTBOX: Final = """
 SELECT count(*) AS entries,
@@ -27,11 +30,22 @@ SELECT p.grp,
             WHERE r.partition = p.partition AND r.seq > p.seq LIMIT 10000) few))::bigint AS events
 FROM consumer_positions p GROUP BY p.grp
 """
+# Two counts, so that each reads its own partial index and never what was handled late.
 ASIDE: Final = """
-SELECT p.grp, count(k.seq) FILTER (WHERE k.state = 'parked') AS parked,
-       count(k.seq) FILTER (WHERE k.state = 'dead') AS dead
-FROM (SELECT DISTINCT grp FROM consumer_positions) p
-LEFT JOIN parked k ON k.grp = p.grp AND k.state IN ('parked', 'dead') GROUP BY p.grp
+SELECT g.grp, (SELECT count(*) FROM parked k WHERE k.grp = g.grp AND k.state = 'parked') AS parked,
+       (SELECT count(*) FROM parked k WHERE k.grp = g.grp AND k.state = 'dead') AS dead
+FROM (SELECT DISTINCT grp FROM consumer_positions) g
+"""
+# The oldest event that somebody still has to number or to handle. The order of numbers is nearly that of
+# acceptance; an hour is far more than a transaction can take.
+NEEDED: Final = """
+SELECT least(
+    (SELECT min(accepted_at) FROM outbox),
+    (SELECT min(r.accepted_at) FROM consumer_positions p CROSS JOIN LATERAL (
+        SELECT accepted_at FROM relay_log
+        WHERE partition = p.partition AND seq > p.seq ORDER BY seq LIMIT 1) r) - interval '1 hour',
+    (SELECT min(r.accepted_at) FROM parked k JOIN relay_log r ON r.seq = k.seq WHERE k.state = 'parked')
+)
 """
 
 
@@ -43,43 +57,40 @@ class Maintenance:
         self._clock = clock
         self._retention = retention
 
+        self._next_sweep = 0.0
+
     async def keep(self) -> None:
-        """Make months and apply retention, every hour for ever."""
-        await forever(self.sweep, name="maintenance", pause_s=HOUR_S)
+        """Make months and apply retention, every hour for ever; within a minute after a failure."""
+        await forever(self._sweep_when_due, name="maintenance", pause_s=AGAIN_S)
+
+    async def _sweep_when_due(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_sweep:
+            await self.sweep()
+            self._next_sweep = now + HOUR_S
 
     async def watch(self) -> None:
         """Renew the gauges for ever."""
         await forever(self.measure, name="gauges", pause_s=WATCH_S)
 
     async def sweep(self) -> None:
-        """Do the hourly work once."""
-        now = self._clock.now()
-        async with self._pool.acquire() as tx, tx.transaction():
-            await months.make(tx)
-        await self._pool.execute(
+        """Do the hourly work once, unless another process is at it."""
+        async with self._pool.acquire() as connection:
+            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+                return
+            try:
+                await self._sweep(connection)
+            finally:
+                await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
+
+    async def _sweep(self, connection: Connection) -> None:
+        await months.make(connection)
+        await connection.execute(
             "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'"
         )
-        await self._pool.execute("DELETE FROM workers WHERE seen_at < now() - interval '1 day'")
-        if self._retention is None:
-            return
-        oldest = (now - self._retention).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        if dropped := await months.drop(self._pool, oldest.date()):
-            log.info("retention dropped a part of the log", tables=dropped)
-        await self._forget("event_ids", "id", "accepted_at < $1", oldest)
-        await self._forget("relay_log", "seq", "relayed_at < $1", oldest)
-        await self._forget("consumer_commits", "ctid", "at < $1", oldest)
-        await self._forget("parked", "ctid", "state = 'handled' AND updated_at < $1", oldest)
-
-    async def _forget(self, table: str, key: str, old: str, oldest: object) -> None:
-        """Delete in small steps, so that nobody waits for a long transaction."""
-        while True:
-            done = await self._pool.execute(
-                f"DELETE FROM {table} WHERE {key} = ANY(ARRAY("
-                f"SELECT {key} FROM {table} WHERE {old} LIMIT {AT_A_TIME}))",
-                oldest,
-            )
-            if done == "DELETE 0":
-                return
+        await connection.execute("DELETE FROM workers WHERE seen_at < now() - interval '1 day'")
+        if self._retention is not None:
+            await _retain(connection, await _oldest(connection, self._clock.now() - self._retention))
 
     async def measure(self) -> None:
         """Set the gauges once."""
@@ -92,3 +103,33 @@ class Maintenance:
         for group in await self._pool.fetch(ASIDE):
             telemetry.PARKED.labels(group["grp"]).set(group["parked"])
             telemetry.DEAD.labels(group["grp"]).set(group["dead"])
+
+
+async def _oldest(connection: Connection, wanted: datetime) -> datetime:
+    """Answer the start of the first month to keep: what still has to be handled is never dropped."""
+    needed = await connection.fetchval(NEEDED)
+    if needed is not None and needed < wanted:
+        log.warning("retention waits for events that are not handled yet", oldest=needed.isoformat())
+        wanted = needed
+    return wanted.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+async def _retain(connection: Connection, oldest: datetime) -> None:
+    if dropped := await months.drop(connection, oldest.date()):
+        log.info("retention dropped a part of the log", tables=dropped)
+    await _forget(connection, "event_ids", "id", "accepted_at < $1", oldest)
+    await _forget(connection, "relay_log", "seq", "relayed_at < $1", oldest)
+    await _forget(connection, "consumer_commits", "ctid", "at < $1", oldest)
+    await _forget(connection, "parked", "ctid", "state = 'handled' AND updated_at < $1", oldest)
+
+
+async def _forget(connection: Connection, table: str, key: str, old: str, oldest: datetime) -> None:
+    """Delete in small steps, so that nobody waits for a long transaction."""
+    while True:
+        done = await connection.execute(
+            f"DELETE FROM {table} WHERE {key} = ANY(ARRAY("
+            f"SELECT {key} FROM {table} WHERE {old} LIMIT {AT_A_TIME}))",
+            oldest,
+        )
+        if done == "DELETE 0":
+            return

@@ -18,7 +18,8 @@ from schemas.store import events as store
 log = structlog.get_logger(__name__)
 
 CHANNEL: Final = "outbox"
-IGNORED: Final = frozenset({"specversion", "datacontenttype", "dataschema", "traceparent", "tracestate"})
+# What an event says; the other members that may be sent speak of its form and are not kept.
+CONTENT: Final = frozenset({"id", "type", "source", "subject", "time", "actor", "data"})
 
 
 class EventConflictError(Exception):
@@ -118,14 +119,18 @@ class Outbox:
                 log.warning("the relay was not woken; it looks by itself", error=str(error))
 
 
+def _content(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that count, in the order they were sent; null is the same as absent."""
+    return {name: value for name, value in sent.items() if name in CONTENT and value is not None}
+
+
 def _digest(sent: Mapping[str, Any]) -> bytes:
-    return hashlib.sha256(orjson.dumps(sent, option=orjson.OPT_SORT_KEYS)).digest()
+    return hashlib.sha256(orjson.dumps(_content(sent), option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def _compare(index: int, submission: Submission, accepted: Mapping[str, Any]) -> None:
     now = submission.event.to_wire()
-    for member in submission.sent.keys() - IGNORED:
-        # An optional member sent as null is absent in both forms.
+    for member in _content(submission.sent):
         if now.get(member) != accepted.get(member):
             raise EventConflictError(index, submission.event.id, member)
 

@@ -1,6 +1,8 @@
 """Owns viewer counts across gateways: each gateway's own count, kept for a minute unless renewed."""
 
+import asyncio
 from typing import Final
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -20,6 +22,8 @@ class ViewerCounts:
         self._bus = bus
         self._gateway = gateway
         self._mine: dict[str, int] = {}
+        # Of one stream, one count at a time is on its way; a lock lives as long as somebody uses it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def set(self, stream_id: str, count: int) -> int:
         """Note this gateway's viewers of a stream; answers all gateways' (ours alone if Redis is away)."""
@@ -27,6 +31,22 @@ class ViewerCounts:
             self._mine[stream_id] = count
         else:
             self._mine.pop(stream_id, None)
+        async with self._lock(stream_id):
+            return await self._write(stream_id)
+
+    async def renew(self) -> None:
+        """Write this gateway's counts again, those that are still there when their turn comes."""
+        for stream_id in tuple(self._mine):
+            async with self._lock(stream_id):
+                if stream_id in self._mine:
+                    await self._write(stream_id)
+
+    def _lock(self, stream_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(stream_id, asyncio.Lock())
+
+    async def _write(self, stream_id: str) -> int:
+        """Write the count as it is now, not as it was when somebody began to wait."""
+        count = self._mine.get(stream_id, 0)
         try:
             return await self._bus.count(f"viewers:{stream_id}", self._gateway, count, KEPT_S)
         except BusError as error:
@@ -36,9 +56,4 @@ class ViewerCounts:
 
     async def run(self) -> None:
         """Renew this gateway's counts for ever, so that only a dead gateway's run out."""
-
-        async def renew() -> None:
-            for stream_id, count in list(self._mine.items()):
-                await self.set(stream_id, count)
-
-        await forever(renew, name="viewer counts", pause_s=KEPT_S / 3)
+        await forever(self.renew, name="viewer counts", pause_s=KEPT_S / 3)

@@ -73,6 +73,22 @@ def is_loopback_host(host: str) -> bool:
     return name == "localhost" or (address is not None and address.is_loopback)
 
 
+def is_loopback_url(url: str) -> bool:
+    """Whether an address leads to this machine."""
+    try:
+        return is_loopback_host(urlsplit(url).netloc)
+    except ValueError:
+        return False
+
+
+def came_through_a_proxy(request: web.Request) -> bool:
+    """Whether any header says that someone passed the request on, so that our peer is not the caller."""
+    return any(
+        name.lower() in ("forwarded", "via", "x-real-ip") or name.lower().startswith("x-forwarded-")
+        for name in request.headers
+    )
+
+
 def check_networks(trusted: Sequence[str]) -> None:
     """Raise ValueError naming the first one that is no network."""
     for one in trusted:

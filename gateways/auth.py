@@ -78,13 +78,14 @@ class PublicKey:
             key = load_pem_public_key(pem.encode())
         except (ValueError, UnsupportedAlgorithm):
             raise ValueError("not a public key in PEM form (-----BEGIN PUBLIC KEY-----)") from None
-        self._key, self._algorithms = _usable(key)
+        self._key, self._algorithms = usable(key)
 
     async def find(self, header: Mapping[str, object]) -> tuple[VerifyingKey, list[str]]:
         return self._key, self._algorithms
 
 
-def _usable(key: object) -> tuple[VerifyingKey, list[str]]:
+def usable(key: object) -> tuple[VerifyingKey, list[str]]:
+    """A public key with the algorithms it may be used with; raises ValueError for one that is too weak."""
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < MIN_RSA_BITS:
             raise ValueError(f"an RSA key needs at least {MIN_RSA_BITS} bits")
@@ -117,6 +118,7 @@ class Authenticator:
             "verify_aud": audience is not None,
             "verify_iss": issuer is not None,
             "verify_jti": False,
+            "verify_sub": False,  # checked below, with words that help
             "require": ["exp", "sub"] + ["iss"] * (issuer is not None) + ["aud"] * (audience is not None),
         }
 

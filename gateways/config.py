@@ -32,7 +32,6 @@ class Limits(BaseModel):
 class GatewayConfig:
     """What one gateway process is told at start."""
 
-    gateway_id: str
     limits: Limits
     public_url: str | None = None
     allowed_origins: tuple[str, ...] = ()

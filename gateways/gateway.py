@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 import asyncpg
-from aiohttp import web
 
 from bus.outbox import Outbox
 from bus.push_log import PushTail
@@ -33,6 +32,3 @@ class Gateway:
     viewers: ViewerCounts
     readiness: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     """Name of a dependency → a check that raises when it does not answer."""
-
-
-GATEWAY = web.AppKey("gateway", Gateway)

@@ -5,6 +5,7 @@ from aiohttp import web
 from gateways.address import origin_allowed
 from gateways.config import GatewayConfig
 from gateways.failures import Handler
+from gateways.problems import forbidden
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 ALWAYS = {
@@ -14,6 +15,7 @@ ALWAYS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Content-Security-Policy": API_POLICY,
 }
+SERVER = "hub"  # instead of the versions of what it is made of
 METHODS = "GET, PUT, POST, PATCH, DELETE"
 REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, traceparent, tracestate"
 EXPOSED = "Retry-After, WWW-Authenticate, X-Trace-Id, traceparent"
@@ -34,7 +36,7 @@ class Cors:
         if not asks or not self._concerns(request):
             return await handler(request)
         if not origin_allowed(request, self._config.allowed_origins, self._config.public_url):
-            return web.Response(status=403, text="this origin is not allowed\n")
+            raise forbidden("pages of this origin may not use the hub; see HUB_ALLOWED_ORIGINS")
         return web.Response(
             status=204,
             headers={
@@ -62,4 +64,4 @@ class Cors:
 async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)
-    response.headers["Server"] = "hub"  # instead of the versions of what it is made of
+    response.headers["Server"] = SERVER

@@ -3,18 +3,27 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import aiohttp
 import jwt
 import orjson
 import structlog
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from gateways.auth import IdentityUnavailableError, UnauthorizedError, VerifyingKey
+from gateways.auth import IdentityUnavailableError, UnauthorizedError, VerifyingKey, usable
 
 MAX_BYTES = 1_000_000
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedKey:
+    """A key of the set, and the only algorithms it may be used with."""
+
+    kid: str | None
+    key: VerifyingKey
+    algorithms: tuple[str, ...]
 
 
 class JwksKeys:
@@ -39,36 +48,37 @@ class JwksKeys:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._min_interval = min_interval
         self._max_age = max_age
-        self._keys: dict[str | None, tuple[VerifyingKey, list[str]]] = {}
+        self._keys: list[PublishedKey] = []
         self._asked_at: float | None = None
         self._reached = False
         self._lock = asyncio.Lock()
 
     async def find(self, header: Mapping[str, object]) -> tuple[VerifyingKey, list[str]]:
-        kid = header.get("kid")
-        if self._older_than(self._max_age) or self._lookup(kid) is None:
-            await self._refresh(kid)
-        found = self._lookup(kid)
+        if self._older_than(self._max_age) or self._lookup(header) is None:
+            await self._refresh(header)
+        found = self._lookup(header)
         if found is not None:
-            return found
+            return found.key, list(found.algorithms)
         if not self._reached:
             raise IdentityUnavailableError("the keys of the identity provider cannot be fetched")
         raise UnauthorizedError("the token is signed with an unknown key")
 
-    def _lookup(self, kid: object) -> tuple[VerifyingKey, list[str]] | None:
-        if isinstance(kid, str):
-            return self._keys.get(kid)
-        # RFC 7517 lets a lone key go unnamed, in the token and in the set.
-        return next(iter(self._keys.values())) if kid is None and len(self._keys) == 1 else None
+    def _lookup(self, header: Mapping[str, object]) -> PublishedKey | None:
+        """The one key the token can mean: RFC 7517 lets keys go unnamed, in the token and in the set."""
+        kid = header.get("kid")
+        meant = [one for one in self._keys if kid is None or one.kid == kid]
+        if len(meant) > 1:
+            meant = [one for one in meant if header.get("alg") in one.algorithms]
+        return meant[0] if len(meant) == 1 else None
 
     def _older_than(self, seconds: float) -> bool:
         return self._asked_at is None or self._clock() - self._asked_at >= seconds
 
-    async def _refresh(self, kid: object) -> None:
+    async def _refresh(self, header: Mapping[str, object]) -> None:
         async with self._lock:
             if not self._older_than(self._min_interval):
                 return
-            if self._lookup(kid) is not None and not self._older_than(self._max_age):
+            if self._lookup(header) is not None and not self._older_than(self._max_age):
                 return
             self._asked_at = self._clock()
             try:
@@ -92,19 +102,27 @@ class JwksKeys:
         return orjson.loads(body)
 
 
-def _usable_keys(document: object) -> dict[str | None, tuple[VerifyingKey, list[str]]]:
-    """The public signature keys of a set; symmetric and encryption keys have no business in it."""
+def _usable_keys(document: object) -> list[PublishedKey]:
+    """The public signature keys of a set; one we cannot use is no reason to do without the others."""
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise ValueError("the answer is not a key set: it has no list `keys`")  # noqa: TRY004  # bad content
-    usable: dict[str | None, tuple[VerifyingKey, list[str]]] = {}
+    found: list[PublishedKey] = []
     for entry in entries:
         if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
             continue
         try:
-            key = jwt.PyJWK(entry)
-        except jwt.PyJWTError:
-            continue
-        if isinstance(key.key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
-            usable[key.key_id] = key.key, [key.algorithm_name]
-    return usable
+            found.append(_published(entry))
+        except (jwt.PyJWTError, NotImplementedError, ValueError, TypeError) as error:
+            # The type alone: a message may quote the entry, and with it a key that is none of our business.
+            log.warning("jwks_key_unusable", error=type(error).__name__)
+    return found
+
+
+def _published(entry: dict[str, object]) -> PublishedKey:
+    """Symmetric keys, private ones and weak ones have no business in a set; raises for those."""
+    key = jwt.PyJWK(entry)
+    verifying, algorithms = usable(key.key)
+    if key.algorithm_name not in algorithms:
+        raise ValueError("the key does not fit its algorithm")
+    return PublishedKey(kid=key.key_id, key=verifying, algorithms=(key.algorithm_name,))

@@ -11,10 +11,12 @@ from pydantic_core import ErrorDetails
 
 from gateways.tracing import trace_id
 from schemas.events.members import PATTERN_WORDS
+from schemas.events.wire import printable
 from schemas.profile import PROFILE_WORDS
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+MAX_ERRORS = 100
 
 
 class ProblemDetail(BaseModel):
@@ -85,7 +87,8 @@ def invalid(errors: Sequence[tuple[str, str]]) -> ProblemError:
     """What was sent can be read but is not right; the first error is also the detail."""
     path, message = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return ProblemError(422, "invalid", f"{path}: {message}{more}" if path else message + more, errors=errors)
+    detail = f"{path}: {message}{more}" if path else message + more
+    return ProblemError(422, "invalid", detail, errors=errors[:MAX_ERRORS])
 
 
 def rate_limited(retry_after: float) -> ProblemError:
@@ -93,6 +96,10 @@ def rate_limited(retry_after: float) -> ProblemError:
     return ProblemError(
         429, "rate_limited", f"too many requests; try again in {seconds} s", headers={"Retry-After": seconds}
     )
+
+
+def timed_out(seconds: float) -> ProblemError:
+    return ProblemError(408, "timeout", f"the body did not come within {seconds:g} s")
 
 
 def unavailable(detail: str, retry_after: float = RETRY_AFTER_S) -> ProblemError:
@@ -121,13 +128,17 @@ def render(problem: ProblemError) -> web.Response:
 
 def from_validation(error: ValidationError, prefix: str = "") -> ProblemError:
     """A body or query that does not fit its model."""
-    return invalid([(_path(one["loc"], prefix), _words(one)) for one in error.errors(include_url=False)])
+    found = error.errors(include_url=False, include_input=False)
+    return invalid([(_path(one["loc"], prefix), _words(one)) for one in found])
 
 
 def _path(location: Sequence[int | str], prefix: str) -> str:
     path = prefix
     for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+        if isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            path += f".{printable(part)}" if path else printable(part)
     return path
 
 

@@ -1,6 +1,6 @@
 """Owns calls from the command line to a running hub over HTTP."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -32,13 +32,19 @@ async def client(settings: Settings, user: str, scope: str) -> AsyncIterator[aio
         ) from error
 
 
-async def refused(response: aiohttp.ClientResponse) -> click.ClickException:
-    """Turn an error answer into words: the problem, and each wrong member by its path."""
+def _path(path: str) -> str:
+    return path or "(body)"
+
+
+async def refused(
+    response: aiohttp.ClientResponse, place: Callable[[str], str] = _path
+) -> click.ClickException:
+    """Turn an error answer into words: the problem, and each wrong member by the `place` of its path."""
     problem: dict[str, Any] = {}
     if response.content_type == "application/problem+json":
         problem = await response.json(content_type=None)
     lines = [
         f"{response.status} {problem.get('title', response.reason)}: {problem.get('detail', '')}".rstrip(": ")
     ]
-    lines += [f"  {error['path'] or '(body)'}: {error['message']}" for error in problem.get("errors", [])]
+    lines += [f"  {place(error['path'])}: {error['message']}" for error in problem.get("errors", [])]
     return click.ClickException("\n".join(lines))

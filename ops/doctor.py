@@ -86,7 +86,9 @@ async def _migrations(connection: Session) -> Finding:
 
 async def _relay(connection: Session) -> Finding:
     leads = await connection.fetchval(
-        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = $1", LOCK
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = $1"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        LOCK,
     )
     waiting = await connection.fetchval("SELECT count(*) FROM outbox")
     if not leads:

@@ -2,12 +2,37 @@
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
+ACCEPT_QUIET_S = 10.0
 TRACEBACKS = ExceptionDictTransformer(show_locals=False)  # locals hold tokens and what people wrote
+
+
+class AcceptTrouble(logging.Filter):
+    """Lets one line through where asyncio writes thousands: it reports each attempt to take a connection."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._quiet_until = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.getMessage().startswith("socket.accept() out of system resource"):
+            return True
+        if self._clock() < self._quiet_until:
+            return False
+        self._quiet_until = self._clock() + ACCEPT_QUIET_S
+        record.msg, record.args, record.exc_info = (
+            "no more connections can be taken: too many open files",
+            (),
+            None,
+        )
+        return True
 
 
 def configure(level: str = "info", form: str = "json") -> None:
@@ -36,6 +61,7 @@ def configure(level: str = "info", form: str = "json") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.getLogger("asyncio").addFilter(AcceptTrouble())
     for chatty in ("socketio", "engineio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)  # a traceback a second while the server is down

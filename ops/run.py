@@ -2,24 +2,25 @@
 
 import asyncio
 import errno
+import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import structlog
-from aiohttp import web
 
+from bus.tasks import spawn
 from gateways.app import create_app
+from gateways.http.connections import Patience, served
 from ops.settings import Settings, SettingsError
 from ops.wiring import base, doors, workers
 
 log = structlog.get_logger(__name__)
 
 READY_S: Final = 30.0
-GRACE_S: Final = 5.0
-BACKLOG: Final = 2048
+FILES_APART: Final = 200  # for all that is no connection of a client, the database's pool aside
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 Ready = Callable[[str], None]
@@ -50,8 +51,12 @@ def url_of(listening: socket.socket) -> str:
 
 async def serve(settings: Settings, listening: socket.socket, ready: Ready) -> None:
     """Be the doors until a signal ends it."""
-    stop = _on_signal()
-    async with base(settings) as parts, doors(parts) as gateway, _site(create_app(gateway), listening):
+    stop, patience = _on_signal(), patience_of(settings)
+    async with (
+        base(settings) as parts,
+        doors(parts) as gateway,
+        served(create_app(gateway), listening, patience),
+    ):
         ready(url_of(listening))
         await stop.wait()
 
@@ -73,13 +78,13 @@ async def everything(
     dev_secret: str | None,
 ) -> None:
     """Play all roles in this process, with `beside` running next to them, until a signal ends it."""
-    stop = _on_signal()
+    stop, patience = _on_signal(), patience_of(settings)
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(base(settings))
         gateway = await stack.enter_async_context(doors(parts, dev_secret=dev_secret))
         await stack.enter_async_context(workers(parts))
-        await stack.enter_async_context(_site(create_app(gateway), listening))
-        watching = asyncio.ensure_future(beside())
+        await stack.enter_async_context(served(create_app(gateway), listening, patience))
+        watching = spawn(beside(), name="supervisor")
         stack.callback(watching.cancel)
         await _until_ready(gateway.readiness)
         ready(url_of(listening))
@@ -92,15 +97,33 @@ async def _until_ready(checks: Any) -> None:
             await check()
 
 
-@asynccontextmanager
-async def _site(app: web.Application, listening: socket.socket) -> AsyncIterator[None]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=GRACE_S)
-    await runner.setup()
+def patience_of(settings: Settings) -> Patience:
+    """Take as many connections as may be open, of sockets and beside them, and as there are files for."""
+    wanted = 2 * settings.limits.connections  # a socket that polls has two of them
+    apart = FILES_APART + settings.database_pool
+    files = raise_file_limit(wanted + apart)
+    if files < settings.limits.connections + apart:
+        log.warning(
+            "few open files",
+            files=files,
+            connections=settings.limits.connections,
+            do="raise the hard limit (ulimit -Hn, LimitNOFILE) or lower HUB_LIMITS__CONNECTIONS",
+        )
+    return Patience(most=max(1, min(wanted, files - apart)))
+
+
+def raise_file_limit(wanted: int) -> int:
+    """Raise the soft limit of open files to the hard one, or to what is wanted if there is none."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
+    target = max(soft, wanted) if hard == resource.RLIM_INFINITY else hard
     try:
-        await web.SockSite(runner, listening, backlog=BACKLOG).start()
-        yield
-    finally:
-        await runner.cleanup()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+    except (ValueError, OSError) as error:  # some systems allow less than they say
+        log.warning("the limit of open files stays", files=soft, error=str(error))
+        return soft
+    return target
 
 
 def _on_signal() -> asyncio.Event:

@@ -67,7 +67,12 @@ class Settings(BaseSettings):
     public_url: str | None = None
     auth: Auth = Auth()
     limits: Limits = Limits()
-    partitions: int = Field(8, ge=1, le=256, description="streams of events; fixed once the database exists")
+    partitions: int | None = Field(
+        None,
+        ge=1,
+        le=256,
+        description="streams of events, fixed at the first start; not set: what it is, or 8",
+    )
     recovery_window: int = Field(120, ge=1, description="seconds a gone client may come back in")
     retention_days: int | None = Field(None, ge=31, description="age at which the log is dropped")
     allowed_origins: tuple[str, ...] = ()

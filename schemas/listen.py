@@ -22,7 +22,7 @@ class Listener:
     def __init__(self, dsn: str, channel: str) -> None:
         self._dsn = dsn
         self._channel = channel
-        self._bell = asyncio.Condition()
+        self._bell = asyncio.Event()  # rung once, then replaced: whoever holds it misses nothing
 
     async def run(self) -> None:
         """Listen for ever; run it as a background task."""
@@ -41,24 +41,29 @@ class Listener:
             connection.add_termination_listener(lambda *_: rung.set())
             while not connection.is_closed():
                 rung.clear()
-                async with self._bell:
-                    self._bell.notify_all()
+                self._ring()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(rung.wait(), CHECK_S)
                 if not rung.is_set():
-                    await connection.execute("SELECT 1")  # notices a server that is gone without a word
+                    # notices a server that is gone without a word
+                    await connection.execute("SELECT 1", timeout=CHECK_S)
         finally:
             with contextlib.suppress(OSError, TimeoutError, asyncpg.InterfaceError):
                 await connection.close(timeout=1)
 
+    def _ring(self) -> None:
+        self._bell.set()
+        self._bell = asyncio.Event()
+
     async def wait_for(self, true: Callable[[], Awaitable[bool]], within_s: float) -> bool:
         """Wait until `true()`; it is asked at once, after each notification, and every second."""
         deadline = asyncio.get_running_loop().time() + within_s
-        while not await true():
+        while True:
+            bell = self._bell  # taken first: a wake-up while `true()` is asked counts, too
+            if await true():
+                return True
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 return False
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(left, POLL_S)), self._bell:
-                    await self._bell.wait()
-        return True
+                await asyncio.wait_for(bell.wait(), min(left, POLL_S))

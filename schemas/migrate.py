@@ -14,6 +14,7 @@ from schemas.errors import ExplainedError
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK = 4_829_331  # any number, as long as every hub takes the same
+LONGEST_S = 660  # the server's own time-out for a migration comes first, and says more
 NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 
 
@@ -60,15 +61,14 @@ async def migrate(dsn: str, folder: Path = FOLDER) -> list[str]:
     migrations = load(folder)
     connection = await connect(dsn)
     try:
-        await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+        await connection.execute("SELECT pg_advisory_lock($1)", LOCK, timeout=LONGEST_S)
         done = await _applied(connection)
         _check(done, migrations)
         applied = [migration.name for migration in migrations if migration.number not in done]
         for migration in migrations:
             if migration.number not in done:
                 await _apply(connection, migration)
-        async with connection.transaction():
-            await months.make(connection)
+        await months.make(connection)
         return applied
     finally:
         await connection.close()
@@ -113,7 +113,7 @@ async def _apply(connection: Connection, migration: Migration) -> None:
     try:
         async with connection.transaction():
             await connection.execute("SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '10min'")
-            await connection.execute(migration.sql)
+            await connection.execute(migration.sql, timeout=LONGEST_S)
             await connection.execute(
                 "INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3)",
                 migration.number,

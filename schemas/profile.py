@@ -5,7 +5,8 @@ from functools import cache
 from typing import Annotated, Final
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 # RFC 5646: language[-script][-region][-variant…][-extension…][-private use]; grandfathered tags left out.
 LOCALE = (
@@ -19,6 +20,8 @@ EMAIL = (
 )
 PHONE = r"^\+[1-9][0-9]{6,14}$"
 ROLE = r"^[A-Za-z0-9_.:-]{1,64}$"
+
+MAX_ROLES: Final = 32
 
 PROFILE_WORDS: Final = {
     LOCALE: "must be a BCP 47 language tag such as en or de-AT",
@@ -52,6 +55,13 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _not_too_many(roles: object) -> object:
+    # before they are looked at: half a million wrong ones would cost seconds
+    if isinstance(roles, list | tuple) and len(roles) > MAX_ROLES:
+        raise PydanticCustomError("too_many", "must have at most {most} items", {"most": MAX_ROLES})
+    return roles
+
+
 def _each_once(roles: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(roles))
 
@@ -82,6 +92,6 @@ class Profile(Personal):
 
     email: Email | None = Field(None, description="e-mail address", examples=["ann@example.com"])
     phone: Phone | None = Field(None, description="phone number, E.164", examples=["+4915112345678"])
-    roles: Annotated[tuple[Role, ...], AfterValidator(_each_once)] = Field(
-        (), max_length=32, description="roles on the platform", examples=[["creator"]]
+    roles: Annotated[tuple[Role, ...], BeforeValidator(_not_too_many), AfterValidator(_each_once)] = Field(
+        (), max_length=MAX_ROLES, description="roles on the platform", examples=[["creator"]]
     )

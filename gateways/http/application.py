@@ -4,7 +4,7 @@ from aiohttp import web
 
 from gateways.address import check_networks
 from gateways.failures import note_begun, problems
-from gateways.gateway import GATEWAY, Gateway
+from gateways.gateway import Gateway
 from gateways.headers import Cors, add_security_headers
 from gateways.http.dispatch import add_routes
 from gateways.http.pages import Pages
@@ -21,7 +21,6 @@ def http_application(gateway: Gateway) -> web.Application:
     app = web.Application(
         middlewares=[tracing, problems, cors.preflight], client_max_size=config.limits.body_bytes
     )
-    app[GATEWAY] = gateway
     app[TAILS] = tails = Tails()
     add_routes(app, served(config), gateway)
     Pages().add_to(app)

@@ -1,5 +1,6 @@
 """Owns how a request body becomes a checked value: content type, size, JSON, model."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any, Generic, TypeVar
 
@@ -7,12 +8,15 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from gateways.problems import ProblemError, bad_request, from_validation, invalid
+from gateways.problems import ProblemError, bad_request, from_validation, invalid, timed_out
 
 Model = TypeVar("Model", bound=BaseModel)
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+
+BODY_S = 30.0
+MAX_MEMBERS = 100  # more than any model has; each unknown one would cost an error
 
 
 async def read_bytes(request: web.Request, media_types: Collection[str]) -> bytes:
@@ -26,7 +30,10 @@ async def read_bytes(request: web.Request, media_types: Collection[str]) -> byte
     if (request.content_length or 0) > request.client_max_size:
         raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content_length or 0)
     try:
-        return await request.read()
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError:
+        raise timed_out(BODY_S) from None
     except web.RequestPayloadError:
         raise bad_request("the body ends early or is not encoded as its headers say") from None
 
@@ -51,6 +58,8 @@ class JsonBody(Generic[Model]):
         value = parse_json(await read_bytes(request, self._media_types))
         if not isinstance(value, dict):
             raise invalid([("", "must be a JSON object")])
+        if len(value) > MAX_MEMBERS:
+            raise invalid([("", f"must have at most {MAX_MEMBERS} members")])
         try:
             return self._model.model_validate(value)
         except ValidationError as error:

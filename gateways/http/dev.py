@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
-from gateways.address import client_address, is_loopback_host, same_origin
+from gateways.address import came_through_a_proxy, is_loopback_host, same_origin
 from gateways.auth import issue
 from gateways.http.body import JsonBody
 from gateways.http.route import Call, Route, answer
@@ -32,21 +32,21 @@ def _scopes(user: str) -> tuple[str, ...]:
     return ("user", "publish", "admin") if user == ADMIN else ("user", "publish")
 
 
-def _check_local(request: web.Request, trusted: tuple[str, ...]) -> None:
+def _check_local(request: web.Request) -> None:
     """Only this machine, and only our own pages.
 
     A foreign page may send requests here through its visitor's browser: its Origin tells, and where a DNS
-    name was rebound to loopback, the Host does.
+    name was rebound to loopback, the Host does. A proxy on this machine makes everyone look near.
     """
     origin = request.headers.get("Origin")
-    address = client_address(request, trusted)
-    near = is_loopback_host(request.host) and is_loopback_host(f"[{address}]" if ":" in address else address)
-    if not near or (origin is not None and not same_origin(request, origin)):
+    peer = request.remote or ""
+    near = is_loopback_host(request.host) and is_loopback_host(f"[{peer}]" if ":" in peer else peer)
+    if not near or came_through_a_proxy(request) or (origin is not None and not same_origin(request, origin)):
         raise forbidden("the development sign-in is for pages of this machine; use `hub token` elsewhere")
 
 
 async def list_users(call: Call[None, None]) -> web.Response:
-    _check_local(call.request, call.gateway.config.trusted_proxies)
+    _check_local(call.request)
     known = {user.id: user for user in await call.gateway.users.list(call.gateway.pool, limit=LISTED)}
     ids = dict.fromkeys([*SUGGESTED, *known])
     return answer({"users": [_shown(one, known.get(one)) for one in ids]})
@@ -63,7 +63,7 @@ def _shown(user: str, known: User | None) -> dict[str, Any]:
 
 
 async def sign_in(call: Call[None, SignIn]) -> web.Response:
-    _check_local(call.request, call.gateway.config.trusted_proxies)
+    _check_local(call.request)
     user, config = call.body.user, call.gateway.config
     if config.dev_secret is None:
         raise LookupError("the route is only served with a development secret")

@@ -11,6 +11,8 @@ from gateways.http.guard import Guard
 from gateways.http.route import AnyRoute, Call
 from gateways.problems import from_validation, invalid
 
+MAX_PARAMETERS = 100
+
 
 class Endpoint:
     """One route with what its calls are checked against."""
@@ -53,11 +55,15 @@ def _query(model: type[Any] | None, request: web.Request) -> BaseModel | None:
     if model is None:
         return None
     given = request.query
+    if len(given) > MAX_PARAMETERS:
+        raise invalid([("", f"must have at most {MAX_PARAMETERS} parameters")])
     twice = [name for name in given if len(given.getall(name)) > 1]
     if twice:
         raise invalid([(name, "is given more than once") for name in dict.fromkeys(twice)])
     try:
-        found: BaseModel = model.model_validate_strings(dict(given))
+        # `?type=` is how forms and clients leave a filter out.
+        filled = {name: value for name, value in given.items() if value or name not in model.model_fields}
+        found: BaseModel = model.model_validate_strings(filled)
     except ValidationError as error:
         raise from_validation(error) from None
     return found

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from gateways.http.asyncapi import asyncapi
 from gateways.http.openapi import openapi
 from gateways.http.route import AnyRoute, Call, Reply, Route, answer
+from gateways.problems import bad_request
 
 
 class Document(BaseModel):
@@ -26,7 +27,10 @@ def routes(documented: Callable[[], tuple[AnyRoute, ...]]) -> tuple[AnyRoute, ..
         return answer(kept[url])
 
     async def asyncapi_document(call: Call[None, None]) -> web.Response:
-        return answer(asyncapi(call.gateway.config.public_url, call.request.host))
+        try:
+            return answer(asyncapi(call.gateway.config.public_url, call.request.host))
+        except ValueError:
+            raise bad_request("the header Host does not name a host") from None
 
     return (
         Route(
@@ -44,5 +48,6 @@ def routes(documented: Callable[[], tuple[AnyRoute, ...]]) -> tuple[AnyRoute, ..
             summary="Events and sockets as AsyncAPI 3.0",
             tag="documents",
             replies={200: Reply(description="The document", model=Document)},
+            problems=(400,),
         ),
     )

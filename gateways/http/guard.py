@@ -46,10 +46,8 @@ class Guard:
     async def _check_standing(self, principal: Principal) -> None:
         """Refuse the suspended; someone seen for the first time comes to exist."""
         users, pool = self._gateway.users, self._gateway.pool
-        user = await users.get(pool, principal.id)
-        if user is None and "user" in principal.scopes:
-            user = await users.greet(pool, principal.id, name=principal.name, tz=principal.tz)
-        if user is not None and user.suspended_at is not None:
+        user = await users.greet(pool, principal.id, name=principal.name, tz=principal.tz)
+        if user.suspended_at is not None:
             raise forbidden("this user is suspended")
 
 

@@ -22,6 +22,7 @@ PROBLEMS = {
     401: ("unauthorized", "No token, or one that does not hold"),
     403: ("forbidden", "The token lacks the scope, or the user is suspended"),
     404: ("not_found", "There is no such thing"),
+    408: ("timeout", "The body did not come in time"),
     409: ("conflict", "It contradicts what is there"),
     413: ("too_large", "The body is too large"),
     415: ("unsupported_media_type", "The content type is not one of those named"),
@@ -120,7 +121,7 @@ def _problems(route: AnyRoute) -> list[int]:
     if route.query is not None or route.path_types or route.headers:
         found |= {422}
     if route.body is not None:
-        found |= {400, 413, 415, 422}
+        found |= {400, 408, 413, 415, 422}
     return sorted(found)
 
 

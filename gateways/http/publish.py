@@ -14,7 +14,7 @@ from bus.outbox import Accepted, EventConflictError, Submission, needs_transacti
 from bus.telemetry import ACCEPTED
 from gateways.http.body import JSON, parse_json, read_bytes
 from gateways.http.route import Call, Reply, Route, answer
-from gateways.problems import ProblemError, conflict, invalid
+from gateways.problems import MAX_ERRORS, ProblemError, conflict, invalid
 from schemas.db import Connection
 from schemas.events.registry import REGISTRY, InvalidEventError
 from schemas.store.idempotency import IdempotencyKeys, KeyReusedError
@@ -23,7 +23,6 @@ ONE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 KEY_HEADER = "Idempotency-Key"
 MAX_KEY = 255
-MAX_ERRORS = 100
 ACQUIRE_S = 10.0  # when the database hangs, requests fail instead of piling up behind each other
 
 idempotency = IdempotencyKeys()
@@ -157,7 +156,7 @@ def _submissions(sent: Sent, source: str, at_most: int) -> list[Submission]:
             errors.append((sent.path(index, "type"), f"{event.name} is made by the hub itself"))
         submissions.append(Submission(event, wire))
     if errors:
-        raise invalid(errors[:MAX_ERRORS])
+        raise invalid(errors)
     return submissions
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from schemas.events.base import Audience, Event
 from schemas.events.registry import REGISTRY
+from schemas.events.wire import EXTENSION, MAX_MEMBERS
 from schemas.ids import USER_ID_PATTERN
 
 ID = {"type": "string", "format": "uuid"}
@@ -44,7 +45,12 @@ def published(event: type[Event]) -> dict[str, Any]:
             "data": data_schema(event),
         },
         "required": ["type", "data"],
-        "additionalProperties": False,
+        "propertyNames": {"pattern": EXTENSION},
+        "additionalProperties": {
+            "type": ["string", "integer", "boolean", "null"],
+            "description": "an extension attribute of CloudEvents: taken and not kept",
+        },
+        "maxProperties": MAX_MEMBERS,
     }
 
 

@@ -1,13 +1,14 @@
 """Owns the live tail of the log: GET /v1/events/tail as server-sent events."""
 
 import asyncio
-from typing import NoReturn
+from datetime import datetime
 
 import orjson
 import structlog
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateways.auth import LEEWAY
 from gateways.gateway import Gateway
 from gateways.http import records
 from gateways.http.events import Seq
@@ -78,14 +79,31 @@ async def _stream(call: Call[TailFilter, None]) -> web.StreamResponse:
     return response
 
 
-async def _follow(call: Call[TailFilter, None], after: int, response: web.StreamResponse) -> NoReturn:
+async def _follow(call: Call[TailFilter, None], after: int, response: web.StreamResponse) -> None:
+    """Show what comes for as long as the reader could open the tail anew."""
     await response.write(b": following\n\n")
-    while True:
+    until = _end(call)
+    while not await _is_over(call, until):
         found, after = await _next(call.gateway, call.query, after)
         if found:
             await response.write(b"".join(map(_frame, found)))
-        elif not await call.gateway.events.wait_relayed(after, KEEP_ALIVE_S):
+            continue
+        left = (until - call.gateway.clock.now()).total_seconds()
+        if not await call.gateway.events.wait_relayed(after, max(0.0, min(KEEP_ALIVE_S, left))):
             await response.write(b": still here\n\n")
+
+
+def _end(call: Call[TailFilter, None]) -> datetime:
+    """When the token ends; who was let in within the leeway stays until its end."""
+    expires_at = call.principal.expires_at
+    return expires_at if expires_at > call.gateway.clock.now() else expires_at + LEEWAY
+
+
+async def _is_over(call: Call[TailFilter, None], until: datetime) -> bool:
+    if call.gateway.clock.now() >= until:
+        return True
+    user = await call.gateway.users.get(call.gateway.pool, call.principal.id)
+    return user is None or user.suspended_at is not None
 
 
 async def _start(call: Call[TailFilter, None]) -> int:

@@ -1,8 +1,8 @@
 """Owns what a namespace is: the rooms it joins by itself, and a table of the events it understands."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -12,6 +12,11 @@ from schemas.events.members import PATTERN_WORDS
 
 Answer = Mapping[str, Any]
 PayloadT = TypeVar("PayloadT", bound=BaseModel)
+
+MEMBERS: Final = 50
+"""How many members a payload may have; no event has so many."""
+VALUES: Final = 1000
+"""How many values a payload may hold, those within lists and objects counted too."""
 
 
 class RefusedError(Exception):
@@ -65,15 +70,42 @@ def parse(model: type[PayloadT], arguments: Sequence[Any]) -> PayloadT:
     """Check an event's arguments; none at all is the same as an empty object."""
     if len(arguments) > 1:
         raise RefusedError("invalid", "give one argument, an object")
+    payload = arguments[0] if arguments else {}
+    if isinstance(payload, dict):
+        _check_size(payload)
     try:
-        return model.model_validate(arguments[0] if arguments else {})
+        return model.model_validate(payload)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise RefusedError("invalid", _words(first), _path(first)) from None
+        raise RefusedError("invalid", _words(first), _path(first["loc"])) from None
 
 
-def _path(error: ErrorDetails) -> str:
-    return ".".join(part if part.isprintable() else ascii(part)[1:-1] for part in map(_short, error["loc"]))
+def _check_size(payload: Mapping[str, Any]) -> None:
+    """Refuse a payload before it is validated: half a million wrong values would be as many errors."""
+    if len(payload) > MEMBERS:
+        raise RefusedError("invalid", f"must have at most {MEMBERS} members")
+    room = VALUES
+    for member, value in payload.items():
+        room -= _values(value, room)
+        if room < 0:
+            raise RefusedError("invalid", f"an event holds at most {VALUES} values", _path([member]))
+
+
+def _values(value: object, most: int) -> int:
+    """How many values there are in a list or object, however deep; counts little further than `most`."""
+    count, waiting = 0, [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict | list):
+            count += len(one)
+            if count > most:
+                break
+            waiting.extend(one.values() if isinstance(one, dict) else one)
+    return count
+
+
+def _path(parts: Iterable[object]) -> str:
+    return ".".join(part if part.isprintable() else ascii(part)[1:-1] for part in map(_short, parts))
 
 
 def _short(part: object) -> str:

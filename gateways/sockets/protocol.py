@@ -34,13 +34,11 @@ from gateways.sockets.reception import Admission, Reception
 from gateways.sockets.sessions import Sessions
 from gateways.sockets.timings import Timings
 
-# What the client library of Socket.IO emits itself; no event of a server may be called so.
-RESERVED: Final = frozenset(
-    {"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"}
-)
 FORGIVEN: Final = 3
 """How many broken packets a connection may send; one more closes it."""
 ATTACHMENTS: Final = 10
+STRANGER_CHARS: Final = 16_384
+"""The longest packet taken from who is signed in nowhere: room for a large token."""
 PATIENCE: Final = 10
 """How many bursts of refused events a connection may send before it is closed."""
 
@@ -168,6 +166,10 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         if connection.draining:
             return
         connection.attachments = 0
+        if len(text) > STRANGER_CHARS and not await self._is_signed_in(connection):
+            # Decoding may cost much more than sending did: that has to be paid for with a token.
+            self.malformed(sid, "a large packet from who is not signed in")
+            return
         try:
             packet = HubPacket(encoded_packet=text)
         except ValueError:
@@ -188,11 +190,18 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
 
     # Packets
 
+    @staticmethod
+    async def _is_signed_in(connection: Connection) -> bool:
+        if not connection.sessions:
+            await connection.lanes.finish()  # a sign-in may be under way
+        return bool(connection.sessions)
+
     async def _connect(self, connection: Connection, namespace: str, auth: object) -> None:
         if not self._may(connection):
             refusal = frames.refused(namespace, "too many events: slow down", "rate_limited")
             connection.socket.send(refusal)
         elif namespace not in self._names:
+            # Without a code: the test suite of the protocol wants this object and nothing beside it.
             connection.socket.send(frames.refused(namespace, "Invalid namespace"))
         else:
             await connection.lanes.put(
@@ -202,8 +211,9 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
     async def _disconnect(self, connection: Connection, namespace: str) -> None:
         async def leave() -> None:
             session = connection.sessions.get(namespace)
-            if session is not None:
-                self._sessions.end(session)
+            if session is None:
+                return  # also lest leaving what one is not in put off the deadline again and again
+            self._sessions.end(session)
             if not connection.sessions:
                 connection.start_deadline(self._timings.connect_timeout, Closing.UNUSED)
 
@@ -212,7 +222,8 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
 
     async def _event(self, connection: Connection, namespace: str, packet: HubPacket) -> None:
         data = packet.data
-        if not (isinstance(data, list) and data and isinstance(data[0], str) and data[0] not in RESERVED):
+        # Names the client library keeps for itself (`connect`, …) mean nothing here: they are not found.
+        if not (isinstance(data, list) and data and isinstance(data[0], str)):
             self._refuse(connection, namespace, packet.id, INVALID)
             self.malformed(connection.sid, "an event without a proper name")
         elif not self._may(connection):

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 from aiohttp import web
@@ -45,7 +46,7 @@ class Reception:
         return Admission(address, refusal)
 
     def _refusal(self, address: str) -> ConnectRefusal | None:
-        if self._by_address.take(address) > 0:
+        if self._by_address.take(_neighbourhood(address)) > 0:
             return MANY
         return FULL if self._open >= self._most else None
 
@@ -60,3 +61,16 @@ class Reception:
             self._open += by
         else:
             self._refused += by
+
+
+def _neighbourhood(address: str) -> str:
+    """Who shares a bucket: of IPv6 the whole /64, because one machine has all of its addresses to itself."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address  # a listener on a socket file knows none
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(IPv6Network((int(parsed), 64), strict=False))

@@ -26,7 +26,7 @@ function page() {
   const { page: name } = route.value;
   if (!session.value) return html`<${SignInPage} />`;
   if (name === "events" && !isAdmin.value) return html`<${Unknown}>The event log is for admins.<//>`;
-  return html`<${PAGES[name] ?? Unknown} key=${name} />`;
+  return html`<${PAGES[name] ?? Unknown} key="${name} ${session.value.user}" />`;
 }
 
 function App() {

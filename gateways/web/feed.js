@@ -7,6 +7,7 @@ const MARKS = 5_000;
 const JOURNAL = 400;
 const FLUSH_EVERY = 80;
 const ACTIVITY = 1_000;
+const GAP = "gap"; // in the place of a namespace, in what is remembered
 
 export const cards = signal([]); // newest first
 export const waiting = signal([]); // arrived while the reader was further down
@@ -100,24 +101,44 @@ function note(times) {
 }
 
 function place(fresh) {
-  if (holding()) waiting.value = [...fresh, ...waiting.peek()].slice(0, SHOWN);
+  if (holding()) waiting.value = newest([...fresh, ...waiting.peek()]);
   else show(fresh);
   const needed = new Set([...waiting.peek(), ...cards.peek()].map(({ event }) => event && target(event)));
   for (const name of known.keys()) if (!needed.has(name)) known.delete(name);
   targetsChanged();
 }
 
+// The end of the list still says that something is missing behind it.
+function newest(list) {
+  const gone = list.slice(SHOWN).find(({ gap }) => gap);
+  return gone ? [...list.slice(0, SHOWN), gone] : list.slice(0, SHOWN);
+}
+
 function show(fresh) {
-  cards.value = [...fresh, ...waiting.peek(), ...cards.peek()].slice(0, SHOWN);
+  cards.value = newest([...fresh, ...waiting.peek(), ...cards.peek()]);
   waiting.value = [];
 }
 
 export const release = () => waiting.peek().length && batch(() => show([]));
 
 // A line in the feed that says honestly: here something may be missing.
-export function gap(since) {
-  batch(() => place([{ key: `gap ${since}`, gap: { since, until: Date.now() } }]));
+// A connection that breaks again and again while nothing happens draws one line, not many.
+export function gap(since, away) {
+  clearTimeout(timer);
+  flush();
+  const list = waiting.peek().length ? waiting : cards;
+  const [latest, ...others] = list.peek();
+  const line = longer(latest?.gap, { since, away });
+  const [namespace, noted] = journal.at(-1) ?? [];
+  if (namespace === GAP) journal.pop();
+  write({ namespace: GAP, event: longer(namespace === GAP && noted, { since, away }) });
+  const card = { key: `gap ${line.since}`, gap: line };
+  if (latest?.gap) list.value = [card, ...others];
+  else batch(() => place([card]));
 }
+
+const longer = (before, { since, away }) =>
+  before ? { since: before.since, away: before.away + away } : { since, away };
 
 // What the live connection has to listen to, beside the feed itself.
 export function targets() {
@@ -145,7 +166,10 @@ function settle(id, came) {
 
 export const remember = () => journal;
 export function recall(entries) {
-  for (const [namespace, event] of entries) receive(namespace, event, { live: false });
+  for (const [namespace, event] of entries) {
+    if (namespace === GAP) gap(event.since, event.away);
+    else receive(namespace, event, { live: false });
+  }
   clearTimeout(timer);
   flush();
 }

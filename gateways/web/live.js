@@ -3,16 +3,28 @@ import { effect } from "@preact/signals";
 import { get, withQuery } from "./api.js";
 import * as feed from "./feed.js";
 import { isAdmin, session } from "./session.js";
-import { ask, connect, disconnect } from "./socket.js";
+import { ask, connect, disconnect, status } from "./socket.js";
 import { load, save, tab } from "./storage.js";
 import { Subscriptions } from "./subscriptions.js";
 import { notify } from "./ui/toasts.js";
 import * as zones from "./zones.js";
 
 const PUBLIC = /^(content\.(created|liked|unliked|commented|shared|deleted)|live\.(started|ended)|governance\.)/;
-const UNNOTICED = 3_000;
 const OVERLAP = 10_000;
-let subscriptions, lostAt, journalKey;
+const PAGE = 200;
+const MOST_MISSED = 1_000;
+// Which member of what is told to one person alone names that person.
+const ADDRESSEE = {
+  "hours.tipped": "to",
+  "hours.earned": "user",
+  "hours.spent": "user",
+  "milestone.reached": "user",
+  "storefront.membership_new": "creator",
+  "storefront.purchased": "seller",
+  "user.followed": "target",
+  "user.subscribed": "target",
+};
+let subscriptions, lostAt, unrecovered, journalKey;
 
 // Whether the hub has confirmed that this browser hears a zone.
 export const hears = (zone) => subscriptions?.zones.value.has(zone) ?? false;
@@ -20,6 +32,7 @@ export const hears = (zone) => subscriptions?.zones.value.has(zone) ?? false;
 export function start() {
   const { user } = session.value;
   journalKey = `hub.feed.${user}`;
+  [lostAt, unrecovered] = [undefined, false];
   zones.start(user);
   feed.reset(want);
   subscriptions = new Subscriptions((name, body) => ask("/feed", name, body), refused);
@@ -27,8 +40,8 @@ export function start() {
   restore();
   connect({ event: received, connected, lost });
   window.addEventListener("pagehide", keep);
+  // Stopped because the session has ended: nothing is kept of it.
   return () => {
-    keep();
     window.removeEventListener("pagehide", keep);
     stopFollowing();
     disconnect();
@@ -50,33 +63,61 @@ function received(namespace, name, payload) {
 }
 
 function connected(namespace, recovered) {
-  if (namespace !== "/feed") return;
-  subscriptions.connected(recovered);
-  const since = lostAt;
-  lostAt = undefined;
-  if (recovered) return;
+  if (namespace === "/feed") subscriptions.connected(recovered);
+  unrecovered ||= !recovered;
+  // Asked once, when every namespace has said whether it missed something.
+  if (status.value !== "live") return;
+  const [since, complete] = [lostAt, !unrecovered];
+  [lostAt, unrecovered] = [undefined, false];
+  if (complete) return;
   if (isAdmin.value) catchUp(since);
-  else if (since && Date.now() - since > UNNOTICED) feed.gap(since);
+  else gap(since);
 }
 
 function lost(namespace) {
-  if (namespace !== "/feed") return;
-  subscriptions.lost();
+  if (namespace === "/feed") subscriptions.lost();
   lostAt ??= Date.now();
 }
 
-// Admins may read the log, so nothing that is public has to be missing for them.
+function gap(since, until = Date.now()) {
+  if (since) feed.gap(since, until - since);
+}
+
+// Admins may read the log, so nothing has to be missing for them.
 async function catchUp(from) {
-  try {
-    const since = from && new Date(from - OVERLAP).toISOString();
-    const { items } = await get(withQuery("/v1/events", { since, limit: 100, order: "desc" }));
-    for (const event of items.reverse()) {
-      const tipOnContent = event.type === "hours.tipped" && event.data.content_id && !event.data.conversation_id;
-      if (PUBLIC.test(event.type) || tipOnContent) feed.receive("/feed", event, { live: false });
-    }
-  } catch (error) {
-    notify({ problem: error, title: "Earlier events could not be loaded" });
+  const { user } = session.value;
+  const back = Date.now();
+  const { events, complete, problem } = await missed(from && new Date(from - OVERLAP).toISOString());
+  if (session.value?.user !== user) return;
+  if (!complete) gap(from, back);
+  for (const event of events) {
+    const namespace = audience(event, user);
+    if (namespace) feed.receive(namespace, event, { live: false });
   }
+  if (problem) notify({ problem, title: "Earlier events could not be loaded" });
+}
+
+// Oldest first; without a time the last page alone is enough to begin with.
+async function missed(since) {
+  const events = [];
+  let cursor;
+  try {
+    do {
+      const page = await get(withQuery("/v1/events", { since, cursor, limit: PAGE, order: "desc" }));
+      events.unshift(...page.items.reverse());
+      cursor = page.next;
+    } while (since && cursor && events.length < MOST_MISSED);
+  } catch (problem) {
+    return { events, complete: false, problem };
+  }
+  return { events, complete: !cursor };
+}
+
+// Where the hub would have sent an event to this person, if at all.
+function audience({ type, data }, user) {
+  if (type === "system.announced" || (type in ADDRESSEE && data[ADDRESSEE[type]] === user)) return "/notifications";
+  const tipOnContent = type === "hours.tipped" && data.content_id && !data.conversation_id;
+  return PUBLIC.test(type) || tipOnContent ? "/feed" : null;
 }
 
 function keep() {

@@ -1,13 +1,15 @@
 // Owns who is signed in: the token, what it says, and the end of its time.
 import { computed, signal } from "@preact/signals";
-import { load, save, tab } from "./storage.js";
+import { forget, load, save, tab } from "./storage.js";
 
 const KEY = "hub.session";
+const EVERYTHING = "hub.";
 const LONGEST_TIMER = 2 ** 31 - 1;
 const EXPIRED = "Your session has expired. Sign in again to carry on where you were.";
 
 export const session = signal(null);
 export const endedBecause = signal("");
+export const offered = signal(null); // somebody else's token, until the person signed in here has decided
 export const canPublish = computed(() => hasScope("publish") || hasScope("admin"));
 export const isAdmin = computed(() => hasScope("admin"));
 let timer;
@@ -17,11 +19,24 @@ function hasScope(scope) {
 }
 
 export function start() {
-  const handed = new URLSearchParams(location.hash.slice(1)).get("token");
+  const kept = load(tab, KEY, null);
+  if (kept) begin(kept);
+  take();
+  // A link into a page that is open already loads nothing anew.
+  window.addEventListener("hashchange", take);
+}
+
+function take() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (token === null) return;
   // Out of the address bar first: a token must not end up in the history or in a copied link.
-  if (handed !== null) history.replaceState(null, "", location.pathname + location.search);
-  const token = handed ?? load(tab, KEY, null);
-  if (token) begin(token);
+  history.replaceState(null, "", location.pathname + location.search);
+  if (!session.value) return void begin(token);
+  const claims = read(token);
+  // Anybody can send a link: it may neither end a session nor quietly make one act as somebody else.
+  if (!claims?.sub || !(claims.exp * 1000 > Date.now())) return;
+  if (claims.sub === session.value.user) begin(token);
+  else offered.value = { token, user: claims.sub };
 }
 
 export function begin(token) {
@@ -29,10 +44,12 @@ export function begin(token) {
   if (!claims?.sub) return end("The token that was handed over could not be read.");
   const remaining = claims.exp * 1000 - Date.now();
   if (!(remaining > 0)) return end(EXPIRED);
+  if (session.value && session.value.user !== claims.sub) forget(tab, EVERYTHING);
   clearTimeout(timer);
   timer = setTimeout(() => remaining <= LONGEST_TIMER && end(EXPIRED), Math.min(remaining, LONGEST_TIMER));
   save(tab, KEY, token);
   endedBecause.value = "";
+  offered.value = null;
   session.value = {
     token,
     user: claims.sub,
@@ -46,8 +63,10 @@ export function begin(token) {
 
 export function end(reason = "") {
   clearTimeout(timer);
-  save(tab, KEY, undefined);
+  // What a person was shown is nobody's business who uses this browser next.
+  forget(tab, EVERYTHING);
   endedBecause.value = reason;
+  offered.value = null;
   session.value = null;
   return false;
 }

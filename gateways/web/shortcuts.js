@@ -1,7 +1,12 @@
 // Owns the keyboard shortcuts: which there are, and that typing never triggers one.
+import { signal } from "@preact/signals";
+import { device, load, save } from "./storage.js";
 
+const KEY = "hub.shortcuts";
 const SEQUENCE_WITHIN = 1_200;
 const bound = new Map();
+// Whoever speaks to the computer, or hits keys by accident, can do without them.
+export const enabled = signal(load(device, KEY, true) !== false);
 let first;
 let firstAt = 0;
 
@@ -11,6 +16,11 @@ export function bind(keys, action) {
   return () => bound.get(keys) === action && bound.delete(keys);
 }
 
+export function enable(on) {
+  enabled.value = on;
+  save(device, KEY, on ? undefined : false);
+}
+
 function typing(target) {
   return target.closest?.("input, textarea, select, [contenteditable]") !== null;
 }
@@ -18,7 +28,7 @@ function typing(target) {
 function pressed(press) {
   if (press.defaultPrevented || press.metaKey || press.ctrlKey || press.altKey) return;
   if (press.key === "Escape") return void bound.get("Escape")?.(press);
-  if (typing(press.target) || document.querySelector("dialog[open]")) return;
+  if (!enabled.value || typing(press.target) || document.querySelector("dialog[open]")) return;
   const sequence = `${first ?? ""} ${press.key}`.trim();
   const keys = first && press.timeStamp - firstAt < SEQUENCE_WITHIN && bound.has(sequence) ? sequence : press.key;
   first = undefined;

@@ -17,6 +17,14 @@ export function save(area, key, value) {
   }
 }
 
+export function forget(area, prefix) {
+  try {
+    for (const key of Object.keys(area())) if (key.startsWith(prefix)) area().removeItem(key);
+  } catch {
+    // Where storage is forbidden there is nothing to forget.
+  }
+}
+
 // Functions, because touching the property alone throws where storage is forbidden.
 export const tab = () => window.sessionStorage;
 export const device = () => window.localStorage;

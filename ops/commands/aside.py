@@ -16,6 +16,7 @@ from ops.effective import effective
 from ops.settings import Settings
 from ops.wiring import table_of_consumers
 
+SEQ = click.IntRange(1, 2**63 - 1)
 GROUPS = click.Choice([consumer.group for consumer in table_of_consumers()])
 
 
@@ -42,24 +43,25 @@ def list_(group: str | None, state: str, limit: int, data_dir: Path | None) -> N
 
 
 @dlq.command()
-@click.argument("seq", type=int)
+@click.argument("seq", type=SEQ)
 @click.option("--group", type=GROUPS, help="Needed only when several groups set it aside.")
 @data_dir_option
 def show(seq: int, group: str | None, data_dir: Path | None) -> None:
     """Show everything about the event with the number SEQ."""
-    found = asyncio.run(_find(effective(data_dir), group, ["dead", "parked", "handled"], 10_000))
-    for event in found:
-        if event.seq == seq:
-            click.echo(json.dumps(asdict(event), indent=2, default=str))
-            return
-    raise click.ClickException(
-        f"no group has set aside an event with the number {seq}; `hub dlq list` shows them"
-    )
+    found = asyncio.run(_show(effective(data_dir), group, seq))
+    if not found:
+        raise click.ClickException(
+            f"no group has set aside an event with the number {seq}; `hub dlq list` shows them"
+        )
+    if len(found) > 1:
+        names = ", ".join(event.group for event in found)
+        raise click.UsageError(f"several groups set it aside, name one with --group: {names}")
+    click.echo(json.dumps(asdict(found[0]), indent=2, default=str))
 
 
 @dlq.command()
 @click.option("--group", type=GROUPS, required=True)
-@click.argument("seqs", type=int, nargs=-1)
+@click.argument("seqs", type=SEQ, nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All dead events of the group.")
 @data_dir_option
 def redrive(group: str, seqs: tuple[int, ...], everything: bool, data_dir: Path | None) -> None:
@@ -88,6 +90,11 @@ async def _find(
 ) -> list[parked.ParkedEvent]:
     async with database(settings) as pool:
         return await parked.find(pool, group, states, limit)
+
+
+async def _show(settings: Settings, group: str | None, seq: int) -> list[parked.ParkedEvent]:
+    async with database(settings) as pool:
+        return await parked.show(pool, group, seq)
 
 
 async def _redrive(settings: Settings, group: str, seqs: tuple[int, ...] | None) -> int:

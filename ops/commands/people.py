@@ -12,7 +12,7 @@ from ops.commands.pool import database
 from ops.effective import effective
 from ops.settings import Settings
 from ops.wiring import base
-from schemas.store.erasure import erase_user
+from schemas.store.erasure import Erasure, erase_user
 from schemas.store.users import Users
 
 
@@ -45,17 +45,22 @@ def resume(user: str, data_dir: Path | None) -> None:
 @data_dir_option
 def erase(user: str, data_dir: Path | None) -> None:
     """Replace USER's id and words in the log by a tombstone, and forget the profile."""
-    count = asyncio.run(_erase(effective(data_dir), user))
-    click.echo(f"{user} is erased; {count} events were rewritten")
+    erasure = asyncio.run(_erase(effective(data_dir), user))
+    click.echo(f"{user} is erased; {erasure.rewritten} events were rewritten")
+    if erasure.left:
+        raise click.ClickException(
+            f"{erasure.left} events stay as they were, for this version of the hub cannot read them:"
+            f" run `hub users erase {user}` with the newest version again"
+        )
 
 
-async def _erase(settings: Settings, user: str) -> int:
+async def _erase(settings: Settings, user: str) -> Erasure:
     async with base(settings) as parts:
-        count = await erase_user(parts.pool, user)
+        erasure = await erase_user(parts.pool, user)
         # The streams may still hold the words; the relay fills them again from the log.
         partitions = range(parts.instance.partitions)
         await parts.bus.drop([PUSH, *(events_stream(partition) for partition in partitions)])
-        return count
+        return erasure
 
 
 async def _suspend(settings: Settings, user: str) -> None:

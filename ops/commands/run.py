@@ -25,8 +25,9 @@ def _logged(settings: Settings) -> Settings:
 @click.command()
 @host_option
 @port_option
+@click.option("--no-simulators", is_flag=True, help="Without simulators; this version has none to start.")
 @data_dir_option
-def up(host: str, port: int, data_dir: Path | None) -> None:
+def up(host: str, port: int, no_simulators: bool, data_dir: Path | None) -> None:
     """Run all roles with embedded services; --port 0 picks a free port."""
     settings = _logged(load(**({"data_dir": data_dir} if data_dir else {})))
     try:
@@ -38,9 +39,18 @@ def up(host: str, port: int, data_dir: Path | None) -> None:
 @click.command()
 @host_option
 @port_option
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes; for now only 1."
+)
 @data_dir_option
-def serve(host: str, port: int, data_dir: Path | None) -> None:
+def serve(host: str, port: int, workers: int, data_dir: Path | None) -> None:
     """Run the doors: HTTP, sockets, web client."""
+    if workers > 1:
+        raise click.BadParameter(
+            "more than one worker comes later; until then start `hub serve` several times, each with its"
+            " own --port, behind a proxy that keeps a client on one of them",
+            param_hint="--workers",
+        )
     settings = _logged(effective(data_dir))
     with roles.bind(host, port) as listening:
         asyncio.run(roles.serve(settings, listening, lambda url: click.echo(f"hub ready {url}")))

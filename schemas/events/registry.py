@@ -17,10 +17,15 @@ from schemas.events import (
     users,
 )
 from schemas.events.base import Envelope, Event
-from schemas.events.wire import FieldError, protocol_errors, unknown_members, value_errors, values
-
-# Enough for anyone who repairs an event by hand, and a bound on what a hostile one makes us answer.
-MAX_ERRORS: Final = 100
+from schemas.events.wire import (
+    MAX_ERRORS,
+    MAX_MEMBERS,
+    FieldError,
+    protocol_errors,
+    unknown_members,
+    value_errors,
+    values,
+)
 
 _WRITTEN: Final = ("id", "source", "subject", "time")
 
@@ -66,6 +71,8 @@ class Registry:
     def parse(self, wire: object, *, source_default: str) -> Event:
         """Read what someone publishes: strictly, and reporting everything that is wrong at once."""
         mapping = _mapping(wire)
+        if len(mapping) > MAX_MEMBERS:
+            raise InvalidEventError([FieldError("", f"must have at most {MAX_MEMBERS} members")])
         model, type_errors = self._model(mapping)
         data, data_errors = _data(mapping)
         if type_errors or data_errors:  # the data cannot be judged; the envelope still can

@@ -1,7 +1,9 @@
 """Owns the way in from CloudEvents JSON: its members, and what is wrong with them in plain words."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -11,8 +13,14 @@ from schemas.events.base import ENVELOPE, Envelope
 from schemas.events.members import PATTERN_WORDS
 
 _PROTOCOL: Final = frozenset({"specversion", "type", "datacontenttype", "data"})
-_IGNORED: Final = frozenset({"traceparent", "tracestate", "dataschema"})
-_KNOWN: Final = ENVELOPE | _PROTOCOL | _IGNORED
+_KNOWN: Final = ENVELOPE | _PROTOCOL
+# Extension attributes of CloudEvents, traceparent and dataschema among them: taken and not kept.
+EXTENSION: Final = "^[a-z0-9]{1,20}$"
+_EXTENSION: Final = re.compile(EXTENSION.strip("^$"))
+
+# Enough for anyone who repairs an event by hand, and a bound on what a hostile one makes us do and answer.
+MAX_ERRORS: Final = 100
+MAX_MEMBERS: Final = 100
 
 _WORDS: Final = {
     "missing": "is required",
@@ -52,12 +60,23 @@ def _is_json(media_type: object) -> bool:
 def unknown_members(
     model: type[Envelope], wire: Mapping[str, Any], data: Mapping[str, Any]
 ) -> Iterator[FieldError]:
-    for name in wire:
-        if name not in _KNOWN:
-            yield FieldError(_printable(name), "is not a member of an event")
+    """The first of them: who sends a hundred thousand learns nothing from the rest."""
+    return islice(_unknown_members(model, wire, data), MAX_ERRORS)
+
+
+def _unknown_members(
+    model: type[Envelope], wire: Mapping[str, Any], data: Mapping[str, Any]
+) -> Iterator[FieldError]:
+    for name, value in wire.items():
+        if name in _KNOWN:
+            continue
+        if not _EXTENSION.fullmatch(name):
+            yield FieldError(printable(name), "is not a member of an event")
+        elif not isinstance(value, str | int | None):
+            yield FieldError(name, "must be a string, an integer or a boolean (an extension attribute)")
     for name in data:
         if name not in model.data_members:
-            yield FieldError(f"data.{_printable(name)}", "is not a member of this event type")
+            yield FieldError(f"data.{printable(name)}", "is not a member of this event type")
 
 
 def value_errors(model: type[Envelope], invalid: ValidationError) -> Iterator[FieldError]:
@@ -76,7 +95,7 @@ def _words(error: ErrorDetails) -> str:
     return error["msg"].replace("Input should", "must", 1).replace("String should", "must", 1)
 
 
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A stranger's member name, fit for an answer: short, and nothing JSON or PostgreSQL cannot hold."""
     short = name[:100]
     return short if short.isprintable() else ascii(short)[1:-1]

@@ -98,7 +98,6 @@ CREATE INDEX relay_log_type ON relay_log (type, seq) WHERE type IS NOT NULL;
 CREATE INDEX relay_log_subject ON relay_log (subject, seq) WHERE subject IS NOT NULL;
 -- Numbers and instants ascend together: from an instant to the last number before it in one step.
 CREATE INDEX relay_log_relayed ON relay_log (relayed_at, seq);
-CREATE INDEX relay_log_accepted ON relay_log USING brin (accepted_at);
 
 -- The last number of each stream: "log" (all of them), "push", and one row for each partition.
 CREATE TABLE relay_heads (

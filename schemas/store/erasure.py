@@ -1,20 +1,49 @@
 """Owns the right to be forgotten: a person's id and words leave the log, the facts stay countable."""
 
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
-from schemas.db import Connection, Pool
+import structlog
+
+from schemas.db import Connection, Pool, Row
+from schemas.events.base import Event
+from schemas.events.content import ContentCreated
+from schemas.events.hours import BalanceEvent
+from schemas.events.live import BroadcastEvent
+from schemas.events.messages import MessageEvent
+from schemas.events.registry import REGISTRY, InvalidEventError, UnknownEventTypeError
+from schemas.events.users import UserRegistered
+from schemas.store.events import COLUMNS, wire
+
+log = structlog.get_logger(__name__)
 
 AT_A_TIME: Final = 500
 ERASED: Final = "[erased]"
 # What is left must still be an event of its type: required words are replaced, optional ones left out.
 REPLACED: Final = frozenset({"title", "text"})
 LEFT_OUT: Final = frozenset({"note", "handle", "url", "reason", "playback_url", "envelope"})
+# Whose words an event carries beside its actor's. `author` speaks in content.created alone: elsewhere it
+# is the author of what was liked or commented on, and the words are another's.
+SPEAKERS: Final[tuple[tuple[type[Event], str], ...]] = (
+    (MessageEvent, "sender"),
+    (BroadcastEvent, "host"),
+    (ContentCreated, "author"),
+    (BalanceEvent, "user"),
+    (UserRegistered, "user"),
+)
 
-FIND: Final = """
-SELECT e.id, e.accepted_at, e.subject, e.actor, e.source, e.data
+Place = tuple[datetime, UUID]
+"""Where an event is in the order of acceptance."""
+
+FIND: Final = f"""
+SELECT {COLUMNS}
 FROM event_people p JOIN events e ON e.id = p.event_id AND e.accepted_at = p.accepted_at
-WHERE p.user_id = $1 ORDER BY p.accepted_at, p.event_id LIMIT $2 FOR UPDATE OF e
+WHERE p.user_id = $1 AND ($2::uuid IS NULL OR (p.accepted_at, p.event_id) > ($3, $2))
+ORDER BY p.accepted_at, p.event_id LIMIT $4 FOR UPDATE OF e
 """
 FORGET: Final = """
 DELETE FROM event_people WHERE user_id = $1
@@ -23,50 +52,118 @@ AND (accepted_at, event_id) IN (SELECT * FROM unnest($2::timestamptz[], $3::uuid
 REWRITE: Final = """
 UPDATE events SET subject = $3, actor = $4, source = $5, data = $6 WHERE accepted_at = $1 AND id = $2
 """
+REWRITE_NUMBERED: Final = """
+UPDATE relay_log r SET subject = n.subject FROM unnest($1::uuid[], $2::text[]) AS n (event_id, subject)
+WHERE r.event_id = n.event_id AND r.subject <> n.subject
+"""
+# What the relay numbered while its event was being rewritten still has the subject from before.
+REWRITE_LATE: Final = """
+UPDATE relay_log r SET subject = e.subject FROM events e
+WHERE r.subject = $1 AND e.id = r.event_id AND e.accepted_at = r.accepted_at AND e.subject <> r.subject
+"""
+# The relay's log repeats the subject; an error may quote the event that caused it.
+REWRITE_PARKED: Final = f"""
+WITH logged AS (
+    UPDATE relay_log r SET subject = n.subject FROM unnest($1::uuid[], $2::text[]) AS n (event_id, subject)
+    WHERE r.event_id = n.event_id RETURNING r.seq, r.subject
+)
+UPDATE parked k SET subject = l.subject, error = CASE WHEN k.error IS NOT NULL THEN '{ERASED}' END
+FROM logged l WHERE k.seq = l.seq
+"""
 
 
-async def erase_user(pool: Pool, user: str) -> int:
-    """Rewrite the events that a user caused or that name the user; answers how many. May be repeated."""
-    rewritten, stands_for = 0, f"erased:{secrets.token_hex(8)}"  # random: a hash of the id could be guessed
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """How many events were rewritten, and how many had to be left because this version cannot read them."""
+
+    rewritten: int
+    left: int
+
+
+async def erase_user(pool: Pool, user: str) -> Erasure:
+    """Rewrite the events that a user caused or that name the user, and drop the profile. May be repeated."""
+    stands_for = f"erased:{secrets.token_hex(8)}"  # random: a hash of the id could be guessed
+    rewritten = 0
+    while True:  # once more after all: what was accepted meanwhile may name the user, too
+        found = await _pass(pool, user, stands_for)
+        rewritten += found.rewritten
+        if not found.rewritten:
+            break
+    async with pool.acquire() as tx, tx.transaction():
+        await tx.execute(REWRITE_LATE, f"user:{user}")
+        await tx.execute("DELETE FROM users WHERE id = $1", user)
+        await tx.execute("DELETE FROM idempotency_keys WHERE principal = $1", user)
+    return Erasure(rewritten, found.left)
+
+
+async def _pass(pool: Pool, user: str, stands_for: str) -> Erasure:
+    rewritten, seen, after = 0, 0, None
     while True:
         async with pool.acquire() as tx, tx.transaction():
-            rows = await tx.fetch(FIND, user, AT_A_TIME)
-            for row in rows:
-                await _rewrite(tx, row, user, stands_for)
-            await tx.execute(FORGET, user, [row["accepted_at"] for row in rows], [row["id"] for row in rows])
+            rows = await tx.fetch(FIND, user, *((after[1], after[0]) if after else (None, None)), AT_A_TIME)
             if not rows:
-                await tx.execute("DELETE FROM users WHERE id = $1", user)
-                await tx.execute("DELETE FROM idempotency_keys WHERE principal = $1", user)
-                return rewritten
-        rewritten += len(rows)
+                return Erasure(rewritten, seen - rewritten)
+            done = [(row, new) for row in rows if (new := _readable(row, user, stands_for))]
+            await _rewrite(tx, user, done)
+        seen, rewritten = seen + len(rows), rewritten + len(done)
+        after = _place(rows[-1])
 
 
-async def _rewrite(tx: Connection, row: Any, user: str, stands_for: str) -> None:
-    own = row["actor"] == user or user in (
-        row["data"].get(key) for key in ("author", "sender", "user", "host")
-    )
-    subject = row["subject"]
-    if subject.endswith(f":{user}"):
-        subject = subject.removesuffix(user) + stands_for
-    await tx.execute(
+def _place(row: Row) -> Place:
+    return row["accepted_at"], row["id"]
+
+
+def _readable(row: Row, user: str, stands_for: str) -> dict[str, Any] | None:
+    """The event without the person; None when this version does not know what in it is a person."""
+    try:
+        return without(wire(row), user, stands_for)
+    except (UnknownEventTypeError, InvalidEventError) as error:
+        log.warning("event not erased", id=str(row["id"]), type=row["type"], error=str(error))
+        return None
+
+
+async def _rewrite(tx: Connection, user: str, done: Sequence[tuple[Row, dict[str, Any]]]) -> None:
+    await tx.executemany(
         REWRITE,
-        row["accepted_at"],
-        row["id"],
-        subject,
-        stands_for if row["actor"] == user else row["actor"],
-        stands_for if row["source"] == user else row["source"],
-        without(row["data"], user, stands_for, own=own),
+        [(*_place(row), new["subject"], new.get("actor"), new["source"], new["data"]) for row, new in done],
     )
+    subjects = [row["id"] for row, _ in done], [new["subject"] for _, new in done]
+    await tx.execute(REWRITE_NUMBERED, *subjects)
+    await tx.execute(REWRITE_PARKED, *subjects)
+    places = [_place(row) for row, _ in done]
+    await tx.execute(FORGET, user, [at for at, _ in places], [event_id for _, event_id in places])
 
 
-def without(value: Any, user: str, stands_for: str, *, own: bool) -> Any:
-    """Replace the id everywhere, and the words where the person said them."""
-    if isinstance(value, dict):
-        return {
-            key: ERASED if own and key in REPLACED else without(inner, user, stands_for, own=own)
-            for key, inner in value.items()
-            if not (own and key in LEFT_OUT)
+def without(event: dict[str, Any], user: str, stands_for: str) -> dict[str, Any]:
+    """Answer the CloudEvents form without the person: the id where ids of people are, the words they spoke.
+
+    Raises UnknownEventTypeError or InvalidEventError when the event cannot be read, before or afterwards.
+    """
+    model, data = REGISTRY.by_name(event["type"]), event["data"]
+    own = user in (event.get("actor"), data.get(_speaker(model)))
+    people = {name for name, field in model.data_members.items() if field in model.user_members}
+    left = event | {
+        "data": {
+            name: ERASED if own and name in REPLACED else _renamed(value, user, stands_for, name in people)
+            for name, value in data.items()
+            if not (own and name in LEFT_OUT)
         }
+    }
+    for name in {"actor", "source"} & event.keys():
+        left[name] = _renamed(event[name], user, stands_for, True)
+    if model.subject_kind == "user" and event["subject"] == f"user:{user}":
+        left["subject"] = f"user:{stands_for}"
+    REGISTRY.decode(left)
+    return left
+
+
+def _speaker(model: type[Event]) -> str:
+    return next((member for cls, member in SPEAKERS if issubclass(model, cls)), "")
+
+
+def _renamed(value: Any, user: str, stands_for: str, is_person: bool) -> Any:
+    if not is_person:
+        return value
     if isinstance(value, list):
-        return [without(inner, user, stands_for, own=own) for inner in value]
+        return [stands_for if one == user else one for one in value]
     return stands_for if value == user else value

@@ -39,25 +39,37 @@ SELECT id FROM fresh
 """
 
 # Relayed events in the order of their numbers, then what waits in the outbox; one snapshot, so that an
-# event on its way between the two is seen exactly once.
+# event on its way between the two is seen exactly once. LATERAL with its LIMIT keeps the planner from
+# hashing the whole log for a page: it walks an index of relay_log and looks up one event at a time.
 LIST: Final = f"""
 WITH relayed AS (
     SELECT r.seq, r.relayed_at, 0::bigint AS n, {COLUMNS}
-    FROM relay_log r JOIN events e ON e.id = r.event_id AND e.accepted_at = r.accepted_at
-    WHERE ($1::text IS NULL OR e.type = $1) AND ($2::text IS NULL OR e.subject = $2)
-      AND ($3::bigint IS NULL OR r.seq > $3) AND ($4::timestamptz IS NULL OR e.accepted_at >= $4)
-      AND ($5::bigint IS NULL OR r.seq < $5)
-    ORDER BY r.seq {{order}} LIMIT $6
+    FROM relay_log r CROSS JOIN LATERAL (
+        SELECT * FROM events WHERE id = r.event_id AND accepted_at = r.accepted_at LIMIT 1) e
+    WHERE r.event_id IS NOT NULL{{relayed}} ORDER BY r.seq {{order}} LIMIT $1
 ), waiting AS (
     SELECT NULL::bigint AS seq, NULL::timestamptz AS relayed_at, o.n, {COLUMNS}
-    FROM outbox o JOIN events e ON e.id = o.event_id AND e.accepted_at = o.accepted_at
-    WHERE ($1::text IS NULL OR e.type = $1) AND ($2::text IS NULL OR e.subject = $2)
-      AND ($4::timestamptz IS NULL OR e.accepted_at >= $4) AND $5::bigint IS NULL
-    ORDER BY o.n {{order}} LIMIT $6
+    FROM outbox o CROSS JOIN LATERAL (
+        SELECT * FROM events WHERE id = o.event_id AND accepted_at = o.accepted_at LIMIT 1) e
+    WHERE o.event_id IS NOT NULL{{waiting}} ORDER BY o.n {{order}} LIMIT $1
 )
 SELECT * FROM (SELECT * FROM relayed UNION ALL SELECT * FROM waiting) AS found
-ORDER BY seq {{order}} NULLS {{nulls}}, n {{order}} LIMIT $6
+ORDER BY seq {{order}} NULLS {{nulls}}, n {{order}} LIMIT $1
 """
+
+# What a filter asks of relay_log and of the outbox. What was accepted at an instant or later was relayed
+# later still, and numbers ascend with the time of relaying: the instant becomes a number to begin at.
+FILTERS: Final = {
+    "type": (" AND r.type = {}", " AND e.type = {}"),
+    "subject": (" AND r.subject = {}", " AND e.subject = {}"),
+    "since_seq": (" AND r.seq > {}", ""),
+    "since_time": (
+        " AND e.accepted_at >= {0} AND r.seq > coalesce((SELECT l.seq FROM relay_log l"
+        " WHERE l.relayed_at < {0} ORDER BY l.relayed_at DESC, l.seq DESC LIMIT 1), 0)",
+        " AND e.accepted_at >= {}",
+    ),
+    "before_seq": (" AND r.seq < {}", " AND false"),  # what has no number yet comes after every number
+}
 
 OF_USER: Final = f"""
 SELECT NULL::bigint AS seq, NULL::timestamptz AS relayed_at, {COLUMNS}
@@ -71,8 +83,8 @@ ORDER BY p.accepted_at, p.event_id LIMIT $3
 GROUPS: Final = """
 SELECT p.grp,
        k.state, k.attempts, k.error, k.updated_at,
-       (SELECT min(c.at) FROM consumer_commits c
-        WHERE c.grp = p.grp AND c.partition = p.partition AND c.seq >= $2) AS passed_at
+       (SELECT c.at FROM consumer_commits c
+        WHERE c.grp = p.grp AND c.partition = p.partition AND c.seq >= $2 ORDER BY c.seq LIMIT 1) AS passed_at
 FROM consumer_positions p LEFT JOIN parked k ON k.grp = p.grp AND k.seq = $2
 WHERE p.partition = $1 AND (p.seq >= $2 OR k.seq IS NOT NULL)
 ORDER BY p.grp
@@ -169,6 +181,17 @@ async def known(source: Source, ids: Sequence[UUID]) -> dict[UUID, asyncpg.Recor
     return {row["known_id"]: row for row in rows}
 
 
+def list_query(filters: Sequence[str], newest_first: bool) -> str:
+    """Write the statement for a page: $1 is its limit, then comes one value for each filter."""
+    found = [FILTERS[name] for name in filters]
+    return LIST.format(
+        relayed="".join(relayed.format(f"${n}") for n, (relayed, _) in enumerate(found, start=2)),
+        waiting="".join(waiting.format(f"${n}") for n, (_, waiting) in enumerate(found, start=2)),
+        order="DESC" if newest_first else "ASC",
+        nulls="FIRST" if newest_first else "LAST",
+    )
+
+
 class EventLog:
     """Reads of the log, each its own snapshot."""
 
@@ -192,9 +215,15 @@ class EventLog:
         Page with `since_seq` (exclusive) going up or `before_seq` (exclusive) going down. Events that
         the relay has not numbered yet come last going up and first going down.
         """
-        order, nulls = ("DESC", "FIRST") if newest_first else ("ASC", "LAST")
-        query = LIST.format(order=order, nulls=nulls)
-        rows = await self._pool.fetch(query, type, subject, since_seq, since_time, before_seq, limit)
+        asked = {
+            "type": type,
+            "subject": subject,
+            "since_seq": since_seq,
+            "since_time": since_time,
+            "before_seq": before_seq,
+        }
+        given = {name: value for name, value in asked.items() if value is not None}
+        rows = await self._pool.fetch(list_query(tuple(given), newest_first), limit, *given.values())
         return [_record(row) for row in rows]
 
     async def get(self, event_id: UUID) -> Record | None:

@@ -1,9 +1,9 @@
 """Owns the rows of users; one statement per method."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from asyncpg import Record
 
@@ -29,15 +29,27 @@ class User:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def is_bare(self) -> bool:
+        """Nobody has told anything about them yet: an event or a token without a name made them exist."""
+        told = (self.handle, self.name, self.tz, self.locale, self.email, self.phone)
+        return not any(told) and not self.roles and self.updated_at == self.created_at
+
+
+# By name: with `*`, a column that a newer hub adds would break the older ones beside it.
+COLUMNS: Final = ", ".join(field.name for field in fields(User))
+
 
 class Users:
     """The people the hub knows; created at first sight, told more by the platform."""
 
     async def get(self, conn: Source, user: str) -> User | None:
-        return _user(await conn.fetchrow("SELECT * FROM users WHERE id = $1", user))
+        return _user(await conn.fetchrow(f"SELECT {COLUMNS} FROM users WHERE id = $1", user))
 
     async def list(self, conn: Source, *, after: str = "", limit: int = 100) -> list[User]:
-        rows = await conn.fetch("SELECT * FROM users WHERE id > $1 ORDER BY id LIMIT $2", after, limit)
+        rows = await conn.fetch(
+            f"SELECT {COLUMNS} FROM users WHERE id > $1 ORDER BY id LIMIT $2", after, limit
+        )
         return [User(**_members(row)) for row in rows]
 
     async def put(self, conn: Source, user: str, profile: Profile) -> tuple[User, bool]:
@@ -46,7 +58,7 @@ class Users:
         An address that stays the same keeps the time at which it was verified.
         """
         row = await conn.fetchrow(
-            """
+            f"""
             INSERT INTO users AS u (id, handle, name, tz, locale, email, email_verified_at,
                                     phone, phone_verified_at, roles)
             VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $6::text IS NOT NULL THEN now() END,
@@ -58,7 +70,7 @@ class Users:
                                          THEN u.email_verified_at ELSE excluded.email_verified_at END,
                 phone_verified_at = CASE WHEN u.phone = excluded.phone AND u.phone_verified_at IS NOT NULL
                                          THEN u.phone_verified_at ELSE excluded.phone_verified_at END
-            RETURNING u.*, xmax = 0 AS created
+            RETURNING {COLUMNS}, xmax = 0 AS created
             """,
             user,
             profile.handle,
@@ -76,14 +88,14 @@ class Users:
     async def patch(self, conn: Source, user: str, changes: Mapping[str, str | None]) -> User | None:
         """Set some of handle, name, tz and locale; None takes the value away."""
         row = await conn.fetchrow(
-            """
+            f"""
             UPDATE users SET
                 handle = CASE WHEN $2::jsonb ? 'handle' THEN $2 ->> 'handle' ELSE handle END,
                 name   = CASE WHEN $2 ? 'name'   THEN $2 ->> 'name'   ELSE name END,
                 tz     = CASE WHEN $2 ? 'tz'     THEN $2 ->> 'tz'     ELSE tz END,
                 locale = CASE WHEN $2 ? 'locale' THEN $2 ->> 'locale' ELSE locale END,
                 updated_at = now()
-            WHERE id = $1 RETURNING *
+            WHERE id = $1 RETURNING {COLUMNS}
             """,
             user,
             dict(changes),
@@ -91,23 +103,29 @@ class Users:
         return _user(row)
 
     async def greet(self, conn: Source, user: str, *, name: str | None, tz: str | None) -> User:
-        """Make the bearer of a token exist, with what the token tells; a known user keeps what is there."""
+        """Make the bearer of a token exist.
+
+        What the token tells counts for someone of whom nothing is known yet; else it changes nothing,
+        and costs one statement.
+        """
+        known = await self.get(conn, user)
+        if known is not None and not (known.is_bare and (name or tz)):
+            return known
         row = await conn.fetchrow(
-            """
-            WITH new AS (
-                INSERT INTO users (id, name, tz) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING *
-            )
-            SELECT * FROM new UNION ALL SELECT * FROM users WHERE id = $1 LIMIT 1
+            f"""
+            INSERT INTO users AS u (id, name, tz) VALUES ($1, $2, $3)
+            ON CONFLICT (id) DO UPDATE SET name = excluded.name, tz = excluded.tz, updated_at = now()
+            WHERE coalesce(u.handle, u.name, u.tz, u.locale, u.email, u.phone) IS NULL
+              AND u.roles = '{{}}' AND u.updated_at = u.created_at
+              AND (excluded.name IS NOT NULL OR excluded.tz IS NOT NULL)
+            RETURNING {COLUMNS}
             """,
             user,
             name,
             tz,
         )
-        # Created by someone else between the two halves: a fresh statement sees it.
-        return _user(row) or User(**_members(await conn.fetchrow("SELECT * FROM users WHERE id = $1", user)))
-
-    async def suspended(self, conn: Source, user: str) -> bool:
-        return bool(await conn.fetchval("SELECT suspended_at IS NOT NULL FROM users WHERE id = $1", user))
+        # None: someone else came between the two statements, and the next look sees what they wrote.
+        return _user(row) or await self.greet(conn, user, name=name, tz=tz)
 
     async def suspend(self, conn: Source, user: str) -> bool:
         """Suspend a user, known or not; False if it was so already."""

@@ -62,6 +62,30 @@ async def test_everything_is_reached_by_keyboard(browser: Browser, url: str, api
             await expect(page.get_by_role("heading", name=heading, exact=True, level=1)).to_be_attached()
 
 
+async def test_shortcuts_of_single_keys_can_be_switched_off_for_good(browser: Browser, url: str) -> None:
+    async with opened(browser) as page:
+        await sign_in(page, url, unique("ann"))
+        await page.keyboard.press("?")
+        help_dialog = page.get_by_role("dialog", name="Keyboard shortcuts")
+        await help_dialog.get_by_role("switch", name="Use keyboard shortcuts").uncheck()
+        assert await stumbling_blocks(page) == []
+        await page.keyboard.press("Escape")
+        await expect(help_dialog).to_be_hidden()
+        await page.reload()
+        await live(page)
+        for key in ("?", "c", "/", "g", "p"):
+            await page.keyboard.press(key)
+        await expect(help_dialog).to_be_hidden()
+        await expect(page.get_by_label("Title")).not_to_be_focused()
+        await expect(page.get_by_role("heading", name="Feed", level=1)).to_be_attached()
+        await page.get_by_role("button", name="Your menu").click()
+        await page.get_by_role("button", name="Keyboard shortcuts").click()
+        await help_dialog.get_by_role("switch", name="Use keyboard shortcuts").check()
+        await page.keyboard.press("Escape")
+        await page.keyboard.press("c")
+        await expect(page.get_by_label("Title")).to_be_focused()
+
+
 async def test_the_focus_can_be_seen(browser: Browser, url: str) -> None:
     async with opened(browser) as page:
         await sign_in(page, url, unique("ann"))

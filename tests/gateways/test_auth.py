@@ -114,6 +114,14 @@ async def test_a_wrong_claim_is_refused(wrong: dict[str, Any]) -> None:
         await secret_auth().authenticate(signed(**wrong))
 
 
+@pytest.mark.parametrize("sub", [5, 5.5, True, ["ann"], {}])
+async def test_a_sub_that_is_no_text_is_called_so(sub: object) -> None:
+    payload = orjson.dumps(claims(sub=sub))
+    token = jwt.PyJWS().encode(payload, SECRET, algorithm="HS256")
+    with pytest.raises(UnauthorizedError, match="`sub` is not a user id"):
+        await secret_auth().authenticate(token)
+
+
 @pytest.mark.parametrize("missing", ["sub", "exp"])
 async def test_a_missing_claim_is_named(missing: str) -> None:
     kept = {name: value for name, value in claims().items() if name != missing}

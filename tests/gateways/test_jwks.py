@@ -145,3 +145,49 @@ async def test_the_algorithm_is_the_keys_not_the_tokens(provider: Provider) -> N
     assert await auth.authenticate(signed("rsa", RSA_KEY, "RS256"))
     with pytest.raises(UnauthorizedError):
         await auth.authenticate(signed("rsa", RSA_KEY, "PS256"))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"alg": "none"},
+        {"alg": "HS256"},
+        {"alg": "RS256"},
+        {"alg": ["ES256"]},
+        {"alg": 5},
+        {"crv": "secp256k1"},
+        {"x": 5},
+        {"x": "é"},
+        {"kty": []},
+    ],
+)
+async def test_an_unusable_key_does_not_cost_the_others(provider: Provider, odd: dict[str, Any]) -> None:
+    provider.document = {"keys": [jwk("new", **odd), jwk("old")]}
+    auth = provider.auth()
+    assert await auth.authenticate(signed("old"))
+    with pytest.raises(UnauthorizedError):
+        await auth.authenticate(signed("new"))
+
+
+async def test_a_short_rsa_key_does_not_count(provider: Provider) -> None:
+    short = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505  that is the point
+    public = jwt.algorithms.RSAAlgorithm.to_jwk(short.public_key(), as_dict=True)
+    provider.document = {"keys": [{**public, "kid": "short"}]}
+    with pytest.warns(jwt.InsecureKeyLengthWarning):
+        token = signed("short", short, "RS256")
+    with pytest.raises(UnauthorizedError, match="unknown key"):
+        await provider.auth().authenticate(token)
+
+
+async def test_several_unnamed_keys_are_told_apart_by_their_algorithm(provider: Provider) -> None:
+    public = jwt.algorithms.RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True)
+    unnamed = {name: value for name, value in jwk("old").items() if name != "kid"}
+    provider.document = {"keys": [unnamed, public]}
+    auth = provider.auth()
+    claims = {"sub": "ann", "exp": FAR}
+    assert await auth.authenticate(jwt.encode(claims, KEYS["old"], algorithm="ES256"))
+    assert await auth.authenticate(jwt.encode(claims, RSA_KEY, algorithm="RS256"))
+    other = {name: value for name, value in jwk("new").items() if name != "kid"}
+    provider.document = {"keys": [unnamed, other]}
+    with pytest.raises(UnauthorizedError, match="unknown key"):  # it could be either
+        await provider.auth().authenticate(jwt.encode(claims, KEYS["old"], algorithm="ES256"))

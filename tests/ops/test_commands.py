@@ -115,9 +115,7 @@ async def test_a_file_goes_on_where_a_kill_stopped_it_and_no_line_is_published_t
     assert not file.with_name("events.jsonl.progress").exists()
 
 
-def test_a_wrong_line_of_a_file_is_named_and_the_lines_before_it_stay(
-    hub_process: HubProcess, tmp_path: Path
-) -> None:
+def test_a_wrong_line_of_a_file_is_named(hub_process: HubProcess, tmp_path: Path) -> None:
     file = write_lines(tmp_path / "events.jsonl", 3, "wrong")
     file.write_text(file.read_text() + "not json\n")
     assert "line 4 is not JSON" in run(hub_process, "publish", "--file", file, status=1)
@@ -231,7 +229,7 @@ def test_without_a_hub_every_command_says_what_to_start(nowhere: HubProcess) -> 
 
 
 def test_a_port_in_use_is_one_sentence(nowhere: HubProcess, taken: int) -> None:
-    said = run(nowhere, "up", "--port", str(taken), status=1)
+    said = run(nowhere, "up", "--no-simulators", "--port", str(taken), status=1)
     assert said.strip().splitlines()[-1].startswith(f"hub: port {taken} on 127.0.0.1 is in use")
 
 
@@ -249,6 +247,33 @@ def test_an_unreachable_database_is_one_sentence(nowhere: HubProcess, taken: int
         )
         assert "HUB_DATABASE_URL" in said
         assert "secret" not in said
+
+
+def test_more_than_one_worker_is_refused_with_the_way_to_do_it(nowhere: HubProcess) -> None:
+    assert "several times" in " ".join(run(nowhere, "serve", "--workers", "2", status=2).split())
+
+
+LIMITS = {
+    "publish_rate": 1000,
+    "publish_burst": 2000,
+    "user_rate": 50,
+    "user_burst": 200,
+    "service_rate": 500,
+    "socket_event_rate": 20,
+    "socket_event_burst": 60,
+    "connect_rate": 100,
+    "connect_burst": 1000,
+    "body_bytes": 1_000_000,
+    "batch": 1000,
+}
+
+
+def test_the_configuration_without_any_setting_is_the_documented_one(nowhere: HubProcess) -> None:
+    config = json.loads(run(nowhere, "config"))
+    assert {"database_url", "redis_url", "public_url", "data_dir"} <= config.keys()
+    assert config["auth"].keys() == {"secret", "public_key", "jwks_url", "issuer", "audience"}
+    assert config["recovery_window"] == 120
+    assert {name: config["limits"][name] for name in LIMITS} == LIMITS
 
 
 def test_a_misspelt_setting_is_refused(nowhere: HubProcess) -> None:

@@ -12,13 +12,13 @@ from schemas.events.base import Event
 from schemas.events.content import ContentLiked
 from schemas.events.hours import HoursTipped
 from schemas.events.registry import (
-    MAX_ERRORS,
     REGISTRY,
     DuplicateEventTypeError,
     InvalidEventError,
     Registry,
     UnknownEventTypeError,
 )
+from schemas.events.wire import MAX_ERRORS, MAX_MEMBERS, unknown_members
 
 TIP: dict[str, Any] = {"type": "hours.tipped", "data": {"to": "bob", "amount": 500}}
 POST: dict[str, Any] = {
@@ -178,6 +178,11 @@ def test_a_wrong_envelope_is_refused_naming_its_member(member: str, value: objec
     assert errors({**TIP, member: value}).keys() == {member}
 
 
+@pytest.mark.parametrize("name", ["", "Actor", "data_base64", "trace-id", "x" * 21, "a\n", "é", "٣"])
+def test_a_name_that_no_extension_may_have_is_refused(name: str) -> None:
+    assert len(errors({**TIP, name: "v"})) == 1
+
+
 @pytest.mark.parametrize(
     ("member", "value"),
     [
@@ -194,6 +199,11 @@ def test_a_wrong_envelope_is_refused_naming_its_member(member: str, value: objec
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         ("tracestate", "a=b"),
         ("dataschema", "https://example.com/schema"),
+        ("comexampleextension1", "v"),
+        ("a", 1),
+        ("a", True),
+        ("a", None),
+        ("colour", "red"),
     ],
 )
 def test_what_cloudevents_allows_is_taken(member: str, value: object) -> None:
@@ -206,14 +216,16 @@ def test_everything_wrong_is_reported_at_once() -> None:
         "id": "1",
         "time": 0,
         "specversion": "2.0",
-        "extension": 1,
+        "Extension": 1,
+        "extension": {},
     }
     del wire["data"]["title"]
     assert errors(wire) == {
         "id": "must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057",
         "time": "must be an RFC 3339 time with its zone, from 1970 to 9999, such as 2026-01-31T12:00:00Z",
         "specversion": 'must be "1.0"',
-        "extension": "is not a member of an event",
+        "Extension": "is not a member of an event",
+        "extension": "must be a string, an integer or a boolean (an extension attribute)",
         "data.kind": "must be 'post', 'video', 'article' or 'short'",
         "data.title": "is required",
         "data.mentions.1": "must be a user id: 1 to 64 of the characters A-Z a-z 0-9 _ . : -",
@@ -270,6 +282,14 @@ def test_the_number_of_reported_errors_is_bounded() -> None:
     with pytest.raises(InvalidEventError) as caught:
         read(with_data(TIP, **{f"m{n}": n for n in range(10_000)}))
     assert len(caught.value.errors) == MAX_ERRORS
+    found = unknown_members(HoursTipped, {f"M{n}": n for n in range(50)}, {f"m{n}": n for n in range(10_000)})
+    assert len(list(found)) == MAX_ERRORS
+
+
+def test_an_event_may_have_a_hundred_members_and_no_more() -> None:
+    spare = MAX_MEMBERS - len(TIP)
+    assert read({**TIP, **{f"m{n}": n for n in range(spare)}})
+    assert errors({**TIP, **{f"m{n}": n for n in range(spare + 1)}}) == {"": "must have at most 100 members"}
 
 
 _STRINGS = st.text(st.characters(), max_size=10)  # halves of surrogate pairs, too

@@ -105,7 +105,7 @@ export function FeedPage() {
       <h1 class="visually-hidden">Feed</h1>
       ${canPublish.value && html`<${Composer} />`}
       <${ZoneFilter} />
-      <div><${NewPill} number=${waiting.value.filter(passes.value).length} />
+      <div><${NewPill} number=${waiting.value.filter((card) => !card.gap && passes.value(card)).length} />
         <ol class="cards" ref=${list}>
           ${shown.map((card) => html`<li key=${card.key} class="arriving"><${Card} card=${card} /></li>`)}
         </ol>

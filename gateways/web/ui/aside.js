@@ -59,8 +59,11 @@ function Live() {
     </ul></section>`;
 }
 
+// A line breaks between the words of a command, never within an option.
+const words = (command) => command.split(/( )/).map((word) => (word === " " ? word : html`<span>${word}</span>`));
+
 export function Command({ command = COMMAND }) {
-  return html`<div class="command"><pre class="code" tabindex="0" aria-label="Command">${command}</pre>
+  return html`<div class="command"><pre class="code" tabindex="0" aria-label="Command">${words(command)}</pre>
     <${CopyButton} text=${command} label="Copy command" /></div>`;
 }
 

@@ -79,6 +79,6 @@ export function EventCard({ card }) {
 }
 
 export function GapCard({ gap }) {
-  return html`<p class="gap" role="note">You were disconnected for ${duration(gap.until - gap.since)}.
-    What was published meanwhile is not shown.</p>`;
+  return html`<p class="gap" role="note">You were disconnected for ${duration(gap.away)}.
+    What was published meanwhile may be missing here.</p>`;
 }

@@ -1,7 +1,8 @@
-// Owns the dialog that lists the keyboard shortcuts.
+// Owns the dialog that lists the keyboard shortcuts and switches them off.
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { isAdmin } from "../session.js";
+import { enable, enabled } from "../shortcuts.js";
 import { CloseButton } from "./bits.js";
 import { html } from "./html.js";
 
@@ -18,6 +19,11 @@ const SHORTCUTS = [
   ["?", "Show this help"],
   ["Esc", "Close what is open"],
 ];
+
+const Switch = () => html`<label class="switch">
+  <input type="checkbox" role="switch" checked=${enabled.value} onChange=${({ target }) => enable(target.checked)} />
+  <span class="switch-track"></span><span>Use keyboard shortcuts</span></label>
+  <p class="hint">Remembered in this browser. Esc always works.</p>`;
 
 export function Help() {
   const dialog = useRef(null);
@@ -37,6 +43,7 @@ export function Help() {
       <dl class="shortcuts">${known.map(([keys, does]) => html`
         <div key=${keys}><dt>${does}</dt>
           <dd>${keys.split(" ").map((key) => html`<kbd>${key}</kbd>`)}</dd></div>`)}</dl>
+      <div class="help-end"><${Switch} /></div>
     </div>
   </dialog>`;
 }

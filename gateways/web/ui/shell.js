@@ -5,6 +5,7 @@ import { stopped } from "../socket.js";
 import { next, theme } from "../theme-choice.js";
 import { Avatar, useDisclosure } from "./bits.js";
 import { Connection } from "./connection.js";
+import { Handover } from "./handover.js";
 import { Help, helpShown } from "./help.js";
 import { html } from "./html.js";
 import { Icon, Mark } from "./icons.js";
@@ -82,7 +83,8 @@ export function Shell({ children }) {
       <p><strong>Live events are switched off for this account.</strong> ${stopped.value}</p></div>`}
     <main id="main" tabindex="-1">${children}</main>
     <${Toasts} />
-    <${Help} />`;
+    <${Help} />
+    <${Handover} />`;
 }
 
 // By script: the address keeps no #main, which a reload would jump to.

@@ -57,7 +57,7 @@ async def relaying(database: str, pool: Pool, bus: MemoryBus) -> AsyncIterator[N
     """A relay at work, so that events get their numbers."""
     async with pool.acquire() as tx, tx.transaction():
         await agree(tx, PARTITIONS)
-    appender = Appender(bus, partitions=PARTITIONS, groups=["stats"], window_s=120)
+    appender = Appender(bus, pool, partitions=PARTITIONS, groups=["stats"], window_s=120)
     task = spawn(Relay(database, appender, RelayConfig(partitions=PARTITIONS)).run(), name="relay")
     yield
     await cancel(task)

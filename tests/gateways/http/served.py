@@ -1,5 +1,6 @@
 """A real server on a real database, and callers with tokens: what tests of the HTTP doors are made with."""
 
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -7,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 
 from bus.base import Bus
 from bus.outbox import Outbox
@@ -20,6 +21,7 @@ from gateways.auth import Authenticator, SharedSecret, issue
 from gateways.config import GatewayConfig, Limits
 from gateways.gateway import Gateway
 from gateways.http.application import http_application
+from gateways.http.connections import Patience, served
 from schemas.clock import SystemClock
 from schemas.db import Pool
 from schemas.listen import Listener
@@ -95,7 +97,7 @@ async def gateway_on(database: str, pool: Pool, bus: Bus) -> AsyncIterator[Gatew
     listening = spawn(listener.run(), name="listener")
     clock = SystemClock()
     made = Gateway(
-        config=GatewayConfig(gateway_id="test", limits=Limits(), dev_secret=SECRET),
+        config=GatewayConfig(limits=Limits(), dev_secret=SECRET),
         clock=clock,
         auth=Authenticator(SharedSecret(SECRET), clock),
         pool=pool,
@@ -118,14 +120,10 @@ def with_limits(gateway: Gateway, **limits: Any) -> Gateway:
 
 
 @asynccontextmanager
-async def serving(gateway: Gateway) -> AsyncIterator[Caller]:
+async def serving(gateway: Gateway, **patience: float) -> AsyncIterator[Caller]:
     """Run a server on a free port of 127.0.0.1 and call it as nobody."""
-    runner = web.AppRunner(http_application(gateway), access_log=None, shutdown_timeout=30)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        async with ClientSession() as session:
-            yield Caller(f"http://{host}:{port}", session)
-    finally:
-        await runner.cleanup()
+    bound = socket.create_server(("127.0.0.1", 0))
+    given = Patience(most=int(patience.pop("most", 1000)), grace=30, **patience)
+    host, port = bound.getsockname()
+    async with served(http_application(gateway), bound, given), ClientSession() as session:
+        yield Caller(f"http://{host}:{port}", session)

@@ -60,7 +60,6 @@ async def test_a_token_without_the_scope_is_403_and_told_which(nobody: Caller) -
 async def test_a_service_may_read_traces_and_users_but_not_the_log(service: Caller) -> None:
     assert (await service.get("/v1/events")).status == 403
     assert (await service.get("/v1/events/tail")).status == 403
-    assert (await service.get("/v1/stats/events")).status == 403
     assert (await service.get("/v1/me")).status == 403
     assert (await service.get(f"/v1/events/{'0' * 8}-0000-7000-8000-{'0' * 12}/trace")).status == 404
     assert (await service.get("/v1/users/bob")).status == 404
@@ -68,7 +67,7 @@ async def test_a_service_may_read_traces_and_users_but_not_the_log(service: Call
 
 async def test_an_admin_may_do_everything(admin: Caller) -> None:
     assert (await admin.publish(liked())).status == 202
-    for path in ("/v1/events", "/v1/stats/events", "/v1/me", "/v1/users/ann"):
+    for path in ("/v1/events", "/v1/me", "/v1/users/ann"):
         assert (await admin.get(path)).status == 200, path
 
 
@@ -77,6 +76,19 @@ async def test_the_bearer_of_a_token_comes_to_exist_with_what_it_tells(nobody: C
     assert await pool.fetchval("SELECT count(*) FROM users") == 0
     assert (await nobody.being("ann", "user").get("/v1/me")).status == 200
     assert await pool.fetchval("SELECT id FROM users") == "ann"
+
+
+@pytest.mark.parametrize("scope", ["publish", "admin"])
+async def test_a_service_comes_to_exist_as_well(nobody: Caller, pool: Pool, scope: str) -> None:
+    assert (await nobody.being("shop", scope).get("/v1/users/nobody")).status == 404
+    assert await pool.fetchval("SELECT id FROM users") == "shop"
+
+
+async def test_figures_are_for_later(nobody: Caller) -> None:
+    for caller in (nobody, nobody.being("root", "admin")):
+        for path in ("/v1/stats/events", "/v1/stats/anything"):
+            answered = await caller.get(path)
+            assert (answered.status, answered.json["code"]) == (404, "not_found")
 
 
 async def test_a_suspended_user_is_kept_out_of_everything(nobody: Caller, pool: Pool) -> None:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from gateways.gateway import Gateway
 from tests.gateways.http.served import Caller, serving
 
@@ -56,11 +58,40 @@ async def test_foreign_pages_and_rebound_names_are_refused(nobody: Caller) -> No
     assert own.status == 200
 
 
-async def test_someone_behind_a_proxy_is_not_this_machine(gateway: Gateway) -> None:
-    config = replace(gateway.config, trusted_proxies=("127.0.0.1/32",))
+@pytest.mark.parametrize("trusted", [(), ("127.0.0.1/32",)])
+async def test_someone_behind_a_proxy_is_not_this_machine(gateway: Gateway, trusted: tuple[str, ...]) -> None:
+    config = replace(gateway.config, trusted_proxies=trusted)
     async with serving(replace(gateway, config=config)) as nobody:
-        headers = {"X-Forwarded-For": "198.51.100.1"}
-        assert (await nobody.post("/dev/sign-in", json={"user": "ann"}, headers=headers)).status == 403
+        for headers in (
+            {"X-Forwarded-For": "198.51.100.1"},
+            {"x-forwarded-for": "127.0.0.1"},
+            {"X-Forwarded-Proto": "https"},
+            {"X-Forwarded-Host": "hub.example.com"},
+            {"X-Real-IP": "198.51.100.1"},
+            {"Forwarded": "for=198.51.100.1"},
+            {"Via": "1.1 proxy"},
+        ):
+            answered = await nobody.post("/dev/sign-in", json={"user": "ann"}, headers=headers)
+            assert answered.status == 403, headers
+            assert (await nobody.get("/dev/users", headers=headers)).status == 403, headers
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        ("http://127.0.0.1:8080", 200),
+        ("http://localhost", 200),
+        ("http://[::1]:8080", 200),
+        ("https://hub.example.com", 404),
+        ("https://hub.example.com:8080/hub", 404),
+        ("http://10.0.0.5:8080", 404),
+    ],
+)
+async def test_a_hub_with_a_public_address_has_no_such_door(gateway: Gateway, url: str, status: int) -> None:
+    config = replace(gateway.config, public_url=url)
+    async with serving(replace(gateway, config=config)) as nobody:
+        assert (await nobody.get("/dev/users")).status == status
+        assert (await nobody.post("/dev/sign-in", json={"user": "ann"})).status == status
 
 
 async def test_in_production_there_is_no_such_door(gateway: Gateway) -> None:

@@ -1,5 +1,6 @@
 """The schema documents say what is served, and hold together."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,14 +97,49 @@ def test_the_servers_follow_the_public_address() -> None:
 @pytest.mark.parametrize("event", REGISTRY.types(), ids=lambda event: event.name)
 def test_the_rooms_in_the_document_are_those_an_event_goes_to(event: type[Event]) -> None:
     wire = sample(event.name)
-    documented = {(one.namespace, one.room.partition("{")[0]) for one in audiences(event)}
-    for variant in (wire, {**wire, "data": {name: wire["data"][name] for name in required(event)}}):
-        for one in REGISTRY.decode(variant).audience():
-            assert any(
-                one.namespace == namespace and one.room.startswith(prefix) for namespace, prefix in documented
-            )
-    assert {name for found in rooms().values() for name in found} >= ({event.name} if documented else set())
+    required = [one for one, name in event.data_members.items() if event.model_fields[name].is_required()]
+    optional = wire["data"].keys() - required
+    variants = [required, [*required, *optional], *([*required, one] for one in optional)]
+    reached = {
+        (one.namespace, one.room, one.hide)
+        for members in variants
+        for one in REGISTRY.decode(
+            {**wire, "data": {name: wire["data"][name] for name in members}}
+        ).audience()
+    }
+    documented = {
+        (one.namespace, room, one.hide) for one in audiences(event) for room in filled(one.room, wire["data"])
+    }
+    assert documented == reached
+    shown = {
+        (namespace, room, hide)
+        for namespace, events in rooms().items()
+        for room, hide in events.get(event.name, {}).items()
+    }
+    assert shown == {(one.namespace, one.room, one.hide) for one in audiences(event)}
 
 
-def required(event: type[Event]) -> list[str]:
-    return [wire for wire, name in event.data_members.items() if event.model_fields[name].is_required()]
+def filled(room: str, data: dict[str, Any]) -> list[str]:
+    """A room as documented, `user:{members}`, with the values of the member put in."""
+    kind, _, member = room.rstrip("}").partition("{")
+    values = data[member] if member else [""]
+    return [f"{kind}{value}" for value in (values if isinstance(values, list) else [values])]
+
+
+def test_what_is_the_same_for_everyone_is_written_once() -> None:
+    first, second = asyncapi(None, "a.example.com"), asyncapi(None, "b.example.com:8080")
+    assert first["components"] is second["components"]
+    assert first["servers"]["http"]["host"] == "a.example.com"
+    assert second["servers"]["http"]["host"] == "b.example.com:8080"
+
+
+async def test_a_host_that_is_none_is_400(nobody: Caller) -> None:
+    answered = await nobody.get("/v1/asyncapi.json", headers={"Host": "["})
+    assert (answered.status, answered.json["code"]) == (400, "malformed")
+
+
+async def test_the_openapi_document_allows_extension_attributes(nobody: Caller) -> None:
+    liked = (await nobody.get("/v1/openapi.json")).json["components"]["schemas"]["content.liked"]
+    assert liked["propertyNames"] == {"pattern": "^[a-z0-9]{1,20}$"}
+    assert "string" in liked["additionalProperties"]["type"]
+    assert all(re.fullmatch(liked["propertyNames"]["pattern"], name) for name in liked["properties"])

@@ -15,7 +15,8 @@ from aiohttp import ClientResponse
 from gateways.gateway import Gateway
 from gateways.http import tail
 from schemas.db import Pool
-from tests.gateways.http.served import Answered, Caller, liked, serving
+from schemas.store.users import Users
+from tests.gateways.http.served import Answered, Caller, liked, serving, token_of
 from tests.waiting import until
 
 
@@ -117,12 +118,23 @@ async def test_a_wrong_query_is_422_with_its_path(admin: Caller) -> None:
         ("order=up", "order"),
         ("type=%00", "type"),
         ("subject=%00", "subject"),
-        ("subject=", "subject"),
+        ("colour=", "colour"),
         ("colour=red", "colour"),
         ("limit=1&limit=2", "limit"),
     ):
         answered = await admin.get(f"/v1/events?{query}")
         assert (answered.status, answered.paths) == (422, [path]), query
+
+
+async def test_an_empty_filter_is_none(service: Caller, admin: Caller) -> None:
+    await publish(service, "a")
+    for query in ("type=&subject=&since=", "limit=&cursor=&order=", "type=content.liked&subject="):
+        assert contents(await admin.get(f"/v1/events?{query}")) == ["a"], query
+
+
+async def test_very_many_parameters_are_one_error(admin: Caller) -> None:
+    answered = await admin.get("/v1/events?" + "&".join(f"p{n}=1" for n in range(500)))
+    assert (answered.status, answered.paths) == (422, [""])
 
 
 async def test_an_unknown_event_is_404_and_a_wrong_id_422(admin: Caller) -> None:
@@ -237,6 +249,29 @@ async def test_a_quiet_tail_shows_that_it_lives(admin: Caller, monkeypatch: pyte
     monkeypatch.setattr(tail, "KEEP_ALIVE_S", 0.05)
     async with tailing(admin) as response, asyncio.timeout(10):
         assert await response.content.readuntil(b"\n\n") == b": still here\n\n"
+
+
+@pytest.mark.usefixtures("relaying")
+async def test_a_tail_ends_when_its_reader_is_suspended(service: Caller, admin: Caller, pool: Pool) -> None:
+    async with tailing(admin) as response, asyncio.timeout(10):
+        await Users().suspend(pool, "root")
+        await publish(service, "secret")  # wakes it up before its next sign of life
+        assert await response.read() == b""
+
+
+async def test_a_quiet_tail_ends_when_its_reader_is_suspended(
+    admin: Caller, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "KEEP_ALIVE_S", 0.05)
+    async with tailing(admin) as response, asyncio.timeout(10):
+        await Users().suspend(pool, "root")
+        assert b"data:" not in await response.read()
+
+
+async def test_a_tail_ends_with_its_token(nobody: Caller) -> None:
+    admin = nobody.using(token_of("root", "admin", ttl=timedelta(seconds=2)))
+    async with tailing(admin) as response, asyncio.timeout(10):
+        assert b"data:" not in await response.read()
 
 
 async def test_tails_are_bounded_and_a_closed_one_makes_room(

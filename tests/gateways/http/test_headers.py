@@ -93,5 +93,6 @@ async def test_a_listed_origin_may_use_the_interface(gateway: Gateway) -> None:
         foreign = await nobody.call(
             "OPTIONS", "/v1/users/ann", headers={"Origin": "https://evil.example.com"} | asks
         )
-        assert foreign.status == 403
+        assert (foreign.status, foreign.json["code"]) == (403, "forbidden")
+        assert foreign.headers["Content-Type"].startswith("application/problem+json")
         assert "Access-Control-Allow-Origin" not in foreign.headers

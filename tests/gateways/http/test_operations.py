@@ -1,10 +1,9 @@
-"""What operators look at: health, metrics, figures."""
+"""What operators look at: health and metrics."""
 
 import asyncio
 from dataclasses import replace
 
 from gateways.gateway import Gateway
-from schemas.db import Pool
 from tests.gateways.http.served import Caller, serving
 
 
@@ -59,45 +58,3 @@ async def test_metrics_are_in_the_prometheus_format(nobody: Caller) -> None:
     assert answered.headers["Content-Type"].startswith("text/plain; version=")
     assert b"# TYPE hub_events_accepted_total counter" in answered.body
     assert b"hub_http_request_seconds" in (await nobody.get("/metrics")).body
-
-
-async def test_figures_by_day_and_type(admin: Caller, pool: Pool) -> None:
-    await pool.execute(
-        "INSERT INTO stats_daily VALUES ('2026-01-01', 'a', 1), ('2026-01-02', 'b', 2),"
-        " ('2026-01-02', 'a', 3), ('2026-01-03', 'a', 4)"
-    )
-    answered = await admin.get("/v1/stats/events?from=2026-01-01&to=2026-01-02")
-    assert answered.status == 200
-    assert answered.json == {
-        "items": [
-            {"day": "2026-01-01", "type": "a", "count": 1},
-            {"day": "2026-01-02", "type": "a", "count": 3},
-            {"day": "2026-01-02", "type": "b", "count": 2},
-        ],
-        "next": None,
-    }
-
-
-async def test_figures_of_the_last_days_need_no_parameters(admin: Caller, pool: Pool) -> None:
-    await pool.execute(
-        "INSERT INTO stats_daily VALUES (now() AT TIME ZONE 'UTC', 'a', 1), ('2000-01-01', 'a', 9)"
-    )
-    assert [item["count"] for item in (await admin.get("/v1/stats/events")).json["items"]] == [1]
-
-
-async def test_a_wrong_span_is_422(admin: Caller) -> None:
-    for query, path in (
-        ("from=2026-01-02&to=2026-01-01", "from"),
-        ("from=2020-01-01&to=2026-01-01", "from"),
-        ("from=tomorrow", "from"),
-        ("to=2026-02-30", "to"),
-        ("to=0", "to"),
-        ("to=2026-W05-6", "to"),
-        ("to=0001-01-01", None),
-        ("first=2026-01-01", "first"),
-    ):
-        answered = await admin.get(f"/v1/stats/events?{query}")
-        if path is None:
-            assert answered.status == 200, query
-        else:
-            assert (answered.status, answered.paths) == (422, [path]), query

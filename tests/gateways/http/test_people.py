@@ -1,5 +1,7 @@
 """Users as the platform tells of them, and as they see themselves."""
 
+import asyncio
+from itertools import count
 from typing import Any
 
 import orjson
@@ -154,6 +156,62 @@ async def test_what_the_platform_sets_i_cannot(nobody: Caller) -> None:
     assert (answered.status, set(answered.paths)) == (422, {"suspended_at", "tz"})
 
 
+async def test_very_many_members_are_one_error(nobody: Caller, service: Caller) -> None:
+    many = dict.fromkeys(map(str, range(50_000)), 0)
+    for answered in (
+        await nobody.being("ann").call("PATCH", "/v1/me", json=many),
+        await put(service, "ann", many),
+    ):
+        assert (answered.status, answered.paths) == (422, [""])
+    answered = await put(service, "ann", {"roles": [1] * 300_000})
+    assert (answered.status, answered.paths) == (422, ["roles"])
+    answered = await put(service, "ann", {"x" * 500_000: 1, "a\x00b": 1})
+    assert answered.paths == ["x" * 100, "a\\x00b"]
+
+
+async def test_a_new_column_breaks_nobody(service: Caller, nobody: Caller, pool: Pool) -> None:
+    async def everything() -> set[int]:
+        ann = nobody.being("ann")
+        return {
+            (await put(service, "ann", ANN)).status,
+            (await ann.get("/v1/me")).status,
+            (await ann.call("PATCH", "/v1/me", json={"name": "Anna"})).status,
+            (await nobody.being(f"new{next(numbers)}").get("/v1/me")).status,
+            (await nobody.get("/dev/users")).status,
+        }
+
+    numbers = count()
+    await put(service, "ann", ANN)
+    assert await everything() == {200}
+    await pool.execute("ALTER TABLE users ADD COLUMN later text")
+    assert await everything() == {200}
+    await pool.execute("ALTER TABLE users DROP COLUMN later")
+    assert await everything() == {200}
+
+
+async def test_who_was_named_first_still_tells_name_and_zone_once(pool: Pool) -> None:
+    users = Users()
+    async with pool.acquire() as tx, tx.transaction():
+        await Outbox(pool).add(tx, HoursTipped(to="ann", amount=1))
+    assert (await users.greet(pool, "ann", name=None, tz=None)).is_bare
+    told = await users.greet(pool, "ann", name="Ann", tz="Asia/Tokyo")
+    assert (told.name, told.tz) == ("Ann", "Asia/Tokyo")
+    again = await users.greet(pool, "ann", name="Annette", tz="UTC")
+    assert again == told
+
+
+async def test_what_the_platform_told_stays_whatever_a_token_says(service: Caller, pool: Pool) -> None:
+    await put(service, "ann", {"handle": "ann"})
+    ann = await Users().greet(pool, "ann", name="Someone", tz="UTC")
+    assert (ann.handle, ann.name, ann.tz) == ("ann", None, None)
+
+
+async def test_many_first_calls_at_once_make_one_person(pool: Pool) -> None:
+    users = Users()
+    found = await asyncio.gather(*(users.greet(pool, "ann", name="Ann", tz=None) for _ in range(20)))
+    assert {(one.id, one.name) for one in found} == {("ann", "Ann")}
+
+
 async def test_my_first_call_takes_name_and_zone_from_the_token(nobody: Caller, pool: Pool) -> None:
     import jwt
 
@@ -197,10 +255,11 @@ async def test_my_export_holds_my_profile_and_my_events(
 async def test_suspending_and_resuming_say_whether_they_changed_anything(pool: Pool) -> None:
     users = Users()
     assert [await users.suspend(pool, "eve"), await users.suspend(pool, "eve")] == [True, False]
-    assert await users.suspended(pool, "eve")
+    eve = await users.get(pool, "eve")
+    assert eve is not None
+    assert eve.suspended_at is not None
     assert [await users.resume(pool, "eve"), await users.resume(pool, "eve")] == [True, False]
-    assert not await users.suspended(pool, "eve")
-    assert not await users.suspended(pool, "never seen")
+    assert await users.resume(pool, "never seen") is False
 
 
 async def test_events_make_the_people_they_name_exist_and_change_nobody(pool: Pool) -> None:

@@ -1,13 +1,16 @@
 """POST /v1/events: what is accepted, what is refused, and what a repeat gets."""
 
 import asyncio
+import time
 from collections import Counter
 from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
+import pytest
 from aiohttp import FormData
 
+from gateways.http import body as bodies
 from schemas.db import Pool
 from tests.gateways.http.conftest import WithLimits
 from tests.gateways.http.served import Caller, liked, serving
@@ -43,7 +46,7 @@ async def test_an_event_is_accepted_logged_and_queued(service: Caller, pool: Poo
 
 async def test_people_an_event_names_come_to_exist(service: Caller, pool: Pool) -> None:
     await service.publish(liked(actor="bob"))
-    assert {row["id"] for row in await pool.fetch("SELECT id FROM users")} == {"ann", "bob"}
+    assert {row["id"] for row in await pool.fetch("SELECT id FROM users")} == {"ann", "bob", "shop"}
 
 
 async def test_one_event_has_two_content_types(service: Caller) -> None:
@@ -134,7 +137,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (liked(source="\x00"), "source"),
     (liked(actor="a b"), "actor"),
     (liked(specversion="0.3"), "specversion"),
-    (liked(colour="red"), "colour"),
+    (liked(Colour="red"), "Colour"),
+    (liked(data_base64="QQ=="), "data_base64"),
+    (liked(colour=["red"]), "colour"),
     ({"type": "hours.tipped", "data": {"to": "ann", "amount": 5.5}}, "data.amount"),
     ({"type": "hours.tipped", "data": {"to": "ann", "amount": -5}}, "data.amount"),
     ({"type": "hours.tipped", "data": {"to": "ann", "amount": 10**30}}, "data.amount"),
@@ -181,6 +186,45 @@ async def test_errors_of_a_hostile_batch_are_bounded(service: Caller) -> None:
     answered = await service.publish([{"type": "x" * 100}] * 1000)
     assert answered.status == 422
     assert len(answered.json["errors"]) <= 100
+
+
+async def test_very_many_members_cost_little_and_are_told_shortly(service: Caller) -> None:
+    many = dict.fromkeys(map(str, range(50_000)), 0)
+    started = time.perf_counter()
+    for event in ({**liked(), **many}, liked(data={"content_id": "c1", "author": "ann", **many})):
+        answered = await service.publish(event)
+        assert answered.status == 422
+        assert len(answered.json["errors"]) <= 100
+        assert len(answered.body) < 20_000
+    assert time.perf_counter() - started < 2
+
+
+async def test_extension_attributes_are_taken_and_not_kept(service: Caller, admin: Caller) -> None:
+    event = liked(id=str(uuid4()))
+    extended = {**event, "comexample1": "x", "sampledrate": 30, "flag": True, "none": None}
+    assert (await service.publish(extended)).status == 202
+    stored = (await admin.get(f"/v1/events/{event['id']}")).json
+    assert not stored.keys() & {"comexample1", "sampledrate", "flag", "none"}
+    again = await service.publish({**event, "comexample1": "y"})
+    assert again.json["accepted"] == [{"id": event["id"], "duplicate": True}]
+
+
+async def test_a_body_that_does_not_come_is_408(
+    nobody: Caller, service: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "BODY_S", 0.1)
+    host, _, port = nobody.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = (
+        "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {service.token}\r\nContent-Length: 100\r\n\r\n{{"
+    )
+    writer.write(head.encode())
+    async with asyncio.timeout(10):
+        answered = await reader.readuntil(b"\r\n\r\n")
+    assert answered.startswith(b"HTTP/1.1 408 ")
+    assert b"application/problem+json" in answered
+    writer.close()
 
 
 async def test_the_same_id_again_is_a_duplicate_and_changes_nothing(service: Caller, pool: Pool) -> None:

@@ -66,7 +66,7 @@ def bus() -> MemoryBus:
 @pytest.fixture
 def gateway(database: str, pool: Pool, bus: MemoryBus, clock: MovableClock) -> Gateway:
     return Gateway(
-        config=GatewayConfig(gateway_id="test", limits=Limits()),
+        config=GatewayConfig(limits=Limits()),
         clock=clock,
         auth=Authenticator(SharedSecret(SECRET), clock),
         pool=pool,

@@ -40,7 +40,7 @@ async def real_bus(redis_url: str) -> AsyncIterator[Bus]:
 async def relaying(database: str, pool: Pool, real_bus: Bus) -> AsyncIterator[None]:
     async with pool.acquire() as tx, tx.transaction():
         await agree(tx, PARTITIONS)
-    appender = Appender(real_bus, partitions=PARTITIONS, groups=[], window_s=120)
+    appender = Appender(real_bus, pool, partitions=PARTITIONS, groups=[], window_s=120)
     task = spawn(Relay(database, appender, RelayConfig(partitions=PARTITIONS)).run(), name="relay")
     yield
     await cancel(task)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import WSServerHandshakeError
 
+from gateways.sockets.reception import _neighbourhood
 from tests.gateways.sockets.conftest import Serve, Served, quick, token_of
 from tests.gateways.sockets.raw import RawSocket, connect
 from tests.jsclient import JsClient
@@ -296,6 +297,36 @@ async def test_behind_a_trusted_proxy_each_address_counts_for_itself(serve: Serv
     raw = await hub.raw(**{"X-Forwarded-For": "7.7.7.7, 192.0.2.1"})
     assert '"rate_limited"' in await raw.connect("/feed", token_of("ann"))
     assert {c.address for c in hub.sockets.server.connections.values()} == {"192.0.2.1", "192.0.2.2"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "shared"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:0:0:2", True),  # one machine has a whole /64 to itself
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+    ],
+)
+async def test_addresses_of_one_machine_share_their_allowance(
+    serve: Serve, first: str, second: str, shared: bool
+) -> None:
+    hub = await serve(config={"trusted_proxies": ("127.0.0.0/8",)}, connect_rate=0.001, connect_burst=1)
+    await hub.raw(**{"X-Forwarded-For": first})
+    raw = await hub.raw(**{"X-Forwarded-For": second})
+    assert ('"rate_limited"' in await raw.connect("/feed", token_of("ann"))) == shared
+
+
+@pytest.mark.parametrize(
+    ("peer", "shared_by"),
+    [
+        ("::ffff:192.0.2.1", "192.0.2.1"),  # as a listener for both families sees IPv4: not one /64 for all
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
+)
+def test_whatever_a_listener_calls_a_peer_has_an_allowance(peer: str, shared_by: str) -> None:
+    assert _neighbourhood(peer) == shared_by
 
 
 async def test_the_stock_client_with_a_foreign_origin_cannot_connect(hub: Served, js: JsClient) -> None:

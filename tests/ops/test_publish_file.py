@@ -1,0 +1,97 @@
+"""A file of events: how it is cut into requests, and where an error is said to be."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+
+from ops.effective import effective
+from ops.publish_file import BATCH, BATCH_BYTES, Batch, Progress, _batches, publish_file
+from schemas.db import connect
+from tests.hubprocess import HubProcess
+
+RUN = "01890a5d-ac96-774b-bcce-b302099a8057"
+RUSSIAN = "Все счастливые семьи похожи друг на друга. " * 20
+
+
+def comment(content: str, text: str, **more: object) -> str:
+    data = {"content_id": content, "author": "ann", "text": text}
+    return json.dumps({"type": "content.commented", "data": data} | more, ensure_ascii=False)
+
+
+def write(folder: Path, *lines: str) -> Path:
+    file = folder / "events.jsonl"
+    file.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    return file
+
+
+def cut(file: Path) -> list[Batch]:
+    return list(_batches(file, Progress(RUN, "")))
+
+
+def test_no_request_is_too_long_or_has_too_many_events(tmp_path: Path) -> None:
+    lines = [comment("c", RUSSIAN)] * 1500 + [comment("c", "short")] * 2500
+    batches = cut(write(tmp_path, *lines))
+    assert sum(len(json.loads(batch.body())) for batch in batches) == len(lines)
+    assert max(len(batch.events) for batch in batches) == BATCH
+    assert max(len(batch.body()) for batch in batches) <= BATCH_BYTES + 1
+    assert [number for batch in batches for number in batch.lines] == list(range(1, len(lines) + 1))
+
+
+def test_a_line_without_an_id_gets_the_same_one_each_time(tmp_path: Path) -> None:
+    file = write(tmp_path, comment("c", "a"), comment("c", "b", id=None), comment("c", "c", id=RUN))
+    (batch,), (again,) = cut(file), cut(file)
+    ids = [event["id"] for event in json.loads(batch.body())]
+    assert ids == [event["id"] for event in json.loads(again.body())]
+    assert all(ids)
+    assert len(set(ids)) == 3
+    assert ids[2] == RUN
+
+
+def test_a_path_of_the_body_becomes_a_line_of_the_file(tmp_path: Path) -> None:
+    (batch,) = cut(write(tmp_path, "\ufeff" + comment("c", "a"), "", " ", comment("c", "b")))
+    assert batch.place("[0].data.text") == "line 1: data.text"
+    assert batch.place("[1]") == "line 4"
+    assert batch.place("") == "lines 1 to 4"
+    assert batch.place("[2].data") == "[2].data"
+    assert (batch.line, batch.offset) == (4, (tmp_path / "events.jsonl").stat().st_size)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{", "line 2 is not JSON"),
+        ("[]", "line 2 is not a JSON object"),
+        ('{"id": NaN}', "line 2 is not JSON"),
+        ('{"data": ' + "[" * 500 + "]" * 500 + "}", "line 2 cannot be sent"),
+    ],
+)
+def test_a_line_that_cannot_be_sent_is_named(tmp_path: Path, line: str, said: str) -> None:
+    with pytest.raises(click.ClickException, match=said):
+        cut(write(tmp_path, comment("c", "a"), line))
+
+
+async def test_a_file_in_russian_is_published_whole(hub_process: HubProcess, tmp_path: Path) -> None:
+    file = write(tmp_path, *[comment("russian", RUSSIAN)] * 1200)
+    assert file.stat().st_size > BATCH_BYTES
+    await publish_file(effective(hub_process.data_dir), file)
+    log = await connect(hub_process.json()["database_url"])
+    count = "SELECT count(*) FROM events WHERE subject = 'content:russian' AND data->>'text' = $1"
+    assert await log.fetchval(count, RUSSIAN) == 1200
+    await log.close()
+
+
+async def test_what_the_hub_refuses_is_named_by_its_line(hub_process: HubProcess, tmp_path: Path) -> None:
+    settings = effective(hub_process.data_dir)
+    file = write(tmp_path, comment("c", "a"), "", comment("c", ""), comment("c", "d", time="noon"))
+    with pytest.raises(click.ClickException) as wrong:
+        await publish_file(settings, file)
+    assert "line 3: data.text" in wrong.value.message
+    assert "line 4: time" in wrong.value.message
+
+
+async def test_a_line_that_is_too_long_for_the_hub_is_named(hub_process: HubProcess, tmp_path: Path) -> None:
+    file = write(tmp_path, comment("c", "a"), comment("c", "x" * 3_000_000))
+    with pytest.raises(click.ClickException, match=r"^line 2: 413"):
+        await publish_file(effective(hub_process.data_dir), file)

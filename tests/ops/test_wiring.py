@@ -1,0 +1,66 @@
+"""How the parts are put together, and that they are given back whatever happens."""
+
+import pytest
+from pydantic import SecretStr
+
+from bus.relay import LOCK
+from ops.doctor import examine
+from ops.embedded.postgres import EmbeddedPostgres
+from ops.settings import Settings
+from ops.wiring import base, workers
+from schemas.db import Pool, connect
+from tests.waiting import until
+
+
+class BoomError(Exception):
+    """What goes wrong in the middle of a hub's life."""
+
+
+@pytest.fixture
+def settings(database: str, redis_url: str) -> Settings:
+    return Settings(database_url=SecretStr(database), redis_url=SecretStr(redis_url))
+
+
+async def test_a_host_without_the_setting_takes_the_partitions_that_the_database_has(
+    settings: Settings,
+) -> None:
+    async with base(settings.model_copy(update={"partitions": 16})) as parts:
+        assert parts.instance.partitions == 16
+    async with base(settings) as parts:
+        assert parts.instance.partitions == 16
+
+
+async def test_a_new_database_gets_eight_partitions(settings: Settings) -> None:
+    async with base(settings) as parts:
+        assert parts.instance.partitions == 8
+
+
+async def test_leases_are_given_back_after_an_error_too(settings: Settings, pool: Pool) -> None:
+    held = "SELECT count(*) FROM consumer_positions WHERE owner IS NOT NULL"
+
+    async def all_held() -> bool:
+        return bool(await pool.fetchval(held) == 8)
+
+    async def break_down() -> None:
+        async with base(settings) as parts, workers(parts):
+            await until(all_held)
+            raise BoomError
+
+    with pytest.raises(BoomError):
+        await break_down()
+    assert await pool.fetchval(held) == 0
+
+
+async def test_the_relay_of_another_database_does_not_count(
+    settings: Settings, database: str, postgres_server: EmbeddedPostgres
+) -> None:
+    async def says() -> str:
+        return next(finding.says for finding in await examine(settings) if finding.what == "relay")
+
+    other, own = await connect(postgres_server.dsn), await connect(database)
+    await other.execute(f"SELECT pg_advisory_lock({LOCK})")
+    assert "nobody leads" in await says()
+    await own.execute(f"SELECT pg_advisory_lock({LOCK})")
+    assert await says() == "leads; 0 entries wait"
+    await other.close()
+    await own.close()
