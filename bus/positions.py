@@ -41,6 +41,11 @@ RETURNING seq
 """
 
 
+LAST_BEFORE: Final = (
+    "SELECT seq FROM relay_log WHERE relayed_at < $1 ORDER BY relayed_at DESC, seq DESC LIMIT 1"
+)
+
+
 class LostLeaseError(Exception):
     """Another worker holds the partition now: what was done in this transaction must not be committed."""
 
@@ -132,7 +137,7 @@ async def rewind(tx: Connection, group: str, start: datetime | None) -> None:
     """Put a locked group back to an instant (None: the beginning); whoever works on it loses its leases."""
     before = 0
     if start is not None:
-        before = await tx.fetchval("SELECT coalesce(max(seq), 0) FROM relay_log WHERE relayed_at < $1", start)
+        before = await tx.fetchval(LAST_BEFORE, start) or 0
     await tx.execute(
         "UPDATE consumer_positions SET epoch = epoch + 1, owner = NULL, lease_until = NULL,"
         " seq = least(seq, coalesce((SELECT max(r.seq) FROM relay_log r"

@@ -36,7 +36,7 @@ def list_(group: str | None, state: str, limit: int, data_dir: Path | None) -> N
     found = asyncio.run(_find(effective(data_dir), group, states, limit))
     for event in found:
         error = (event.error or "").splitlines()[0][:80] if event.error else ""
-        what = f"{event.type}  {event.subject}"
+        what = f"{event.type or '(gone)'}  {event.subject}"
         click.echo(f"{event.group}  {event.seq}  {event.state}  {event.attempts}×  {what}  {error}")
     if not found:
         click.echo("nothing is parked and nothing is dead", err=True)

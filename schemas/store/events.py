@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -74,10 +74,8 @@ FILTERS: Final = {
 OF_USER: Final = f"""
 SELECT NULL::bigint AS seq, NULL::timestamptz AS relayed_at, {COLUMNS}
 FROM event_people p JOIN events e ON e.id = p.event_id AND e.accepted_at = p.accepted_at
-WHERE p.user_id = $1
-  AND ($2::uuid IS NULL
-       OR (p.accepted_at, p.event_id) > (SELECT i.accepted_at, i.id FROM event_ids i WHERE i.id = $2))
-ORDER BY p.accepted_at, p.event_id LIMIT $3
+WHERE p.user_id = $1 AND (p.accepted_at, p.event_id) > ($2, $3)
+ORDER BY p.accepted_at, p.event_id LIMIT $4
 """
 
 GROUPS: Final = """
@@ -259,7 +257,9 @@ class EventLog:
 
     async def of_user(self, user: str, after: UUID | None, limit: int) -> list[Record]:
         """Answer events that a user caused or that name the user, in the order of their acceptance."""
-        rows = await self._pool.fetch(OF_USER, user, after, limit)
+        at = await self._pool.fetchval("SELECT accepted_at FROM event_ids WHERE id = $1", after)
+        start = (at or datetime.min.replace(tzinfo=UTC), after or UUID(int=0))
+        rows = await self._pool.fetch(OF_USER, user, *start, limit)
         return [_record(row) for row in rows]
 
 

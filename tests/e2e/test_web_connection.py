@@ -5,12 +5,18 @@ import re
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.browser import Api, CuttableLine, card, live, opened, post, sign_in, unique
 from tests.hubprocess import HUB, HubProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def cut(line: CuttableLine, page: Page) -> None:
+    """Cut the line and wait until the page has noticed."""
+    await line.cut()
+    await expect(page.locator(".connection")).to_have_attribute("data-state", "reconnecting")
 
 
 async def users_command(hub: HubProcess, *arguments: str) -> None:
@@ -58,7 +64,7 @@ async def test_an_admin_misses_nothing_while_the_connection_is_away(
         await sign_in(page, line.url, "admin")
         await api.publish(post(before))
         await expect(card(page, f"Post {before}")).to_be_visible()
-        await line.cut()
+        await cut(line, page)
         await api.publish(post(meanwhile))
         await line.mend()
         await live(page)
@@ -67,9 +73,9 @@ async def test_an_admin_misses_nothing_while_the_connection_is_away(
             await expect(card(page, f"Post {content}")).to_have_count(1)
 
 
-async def miss(line: CuttableLine, api: Api, oldest: str, others: int) -> None:
+async def miss(line: CuttableLine, page: Page, api: Api, oldest: str, others: int) -> None:
     """Let the line be cut while a post and then many events that nobody is shown are published."""
-    await line.cut()
+    await cut(line, page)
     await api.publish(post(oldest))
     for first in range(0, others, 300):
         await api.publish(*(follows() for _ in range(min(300, others - first))))
@@ -86,7 +92,7 @@ async def test_an_admin_who_missed_more_than_a_page_of_the_log_gets_all_of_it(
     oldest = unique("oldest")
     async with opened(browser) as page:
         await sign_in(page, line.url, "admin")
-        await miss(line, api, oldest, others=300)
+        await miss(line, page, api, oldest, others=300)
         await api.publish({"type": "user.followed", "actor": "cleo", "data": {"target": "admin"}})
         await live(page)
         await expect(card(page, f"Post {oldest}")).to_have_count(1)
@@ -100,20 +106,19 @@ async def test_an_admin_who_missed_more_than_is_read_is_told_so(
     oldest = unique("oldest")
     async with opened(browser) as page:
         await sign_in(page, line.url, "admin")
-        await miss(line, api, oldest, others=1_200)
+        await miss(line, page, api, oldest, others=1_200)
         await live(page)
         await expect(page.get_by_role("note")).to_contain_text("may be missing")
         await expect(card(page, f"Post {oldest}")).to_have_count(0)
 
 
-async def test_an_admin_whose_log_cannot_be_read_is_told_so(
-    browser: Browser, line: CuttableLine, api: Api
-) -> None:
+async def test_an_admin_whose_log_cannot_be_read_is_told_so(browser: Browser, line: CuttableLine) -> None:
     async with opened(browser) as page:
         await sign_in(page, line.url, "admin")
         await page.route("**/v1/events?*", lambda route: route.fulfill(status=503, json={"detail": "no"}))
-        await line.cut()
+        await cut(line, page)
         await line.mend()
+        await live(page)
         await expect(page.get_by_role("note")).to_contain_text("may be missing")
 
 
@@ -126,8 +131,7 @@ async def test_even_a_short_absence_is_owned_up_to_once(
         await api.publish(post(content))
         await expect(card(page, f"Post {content}")).to_have_count(1)
         for _ in range(2):
-            await line.cut()
-            await expect(page.locator(".connection")).to_have_attribute("data-state", "reconnecting")
+            await cut(line, page)
             await line.mend()
             await live(page)
             await expect(page.get_by_role("note")).to_have_count(1)

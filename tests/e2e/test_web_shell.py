@@ -29,7 +29,7 @@ async def test_everything_is_reached_by_keyboard(browser: Browser, url: str, api
     content = unique("c")
     async with opened(browser) as page:
         await sign_in(page, url, "admin")
-        await api.publish(post(content))
+        await api.publish(post(unique("another")), post(content))
         await expect(page.get_by_role("article").filter(has_text=f"Post {content}")).to_be_visible()
         await page.reload()
         await live(page)

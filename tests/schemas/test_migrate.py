@@ -25,7 +25,7 @@ NOISE = re.compile(r"^(--.*|SET .*|SELECT pg_catalog\.set_config.*|\\.*)\n", re.
 
 def dumped(dsn: str) -> str:
     """The database's shape as pg_dump tells it, without what differs from month to month."""
-    command = [programs() / "pg_dump", "--schema-only", "--no-owner", "--no-privileges"]
+    command = [str(programs() / "pg_dump"), "--schema-only", "--no-owner", "--no-privileges"]
     months = [f"--exclude-table={table}_2*" for table in ("events", "event_people")]
     said = subprocess.run([*command, *months, dsn], check=True, capture_output=True, text=True)
     return HEAD + re.sub(r"\n{3,}", "\n\n", NOISE.sub("", said.stdout)).strip() + "\n"
