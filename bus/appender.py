@@ -100,7 +100,8 @@ class Appender:
             self._count = 0
             await asyncio.gather(*(self._append(stream, entries) for stream, entries in pending.items()))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), max(0.0, next_heal - loop.time()))
+                async with asyncio.timeout_at(next_heal):
+                    await self._woken.wait()
 
     async def _append(self, stream: str, entries: Sequence[Entry]) -> None:
         for chunk in _chunks(entries):

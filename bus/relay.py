@@ -138,7 +138,8 @@ class Relay:
             moved = await self._step(connection, heads)
             if moved < self._config.batch:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), self._config.poll_s)
+                    async with asyncio.timeout(self._config.poll_s):
+                        await self._woken.wait()
 
     async def _step(self, connection: Session, heads: Heads) -> int:
         """Number one batch, commit, and only then tell the streams."""

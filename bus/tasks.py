@@ -34,7 +34,7 @@ async def cancel(*tasks: asyncio.Task[Any]) -> None:
     while pending:
         for task in pending:
             task.cancel()
-        # Asked again: before Python 3.12 `asyncio.wait_for` loses a cancellation that meets its result.
+        # Asked again: a library's `asyncio.wait_for` loses a cancellation now and then (before Python 3.12).
         _, pending = await asyncio.wait(pending, timeout=AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)
 

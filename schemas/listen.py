@@ -43,7 +43,8 @@ class Listener:
                 rung.clear()
                 self._ring()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(rung.wait(), CHECK_S)
+                    async with asyncio.timeout(CHECK_S):
+                        await rung.wait()
                 if not rung.is_set():
                     # notices a server that is gone without a word
                     await connection.execute("SELECT 1", timeout=CHECK_S)
@@ -66,4 +67,5 @@ class Listener:
             if left <= 0:
                 return False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(bell.wait(), min(left, POLL_S))
+                async with asyncio.timeout(min(left, POLL_S)):
+                    await bell.wait()
