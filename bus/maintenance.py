@@ -6,7 +6,6 @@ from typing import Final
 
 import structlog
 
-from bus import telemetry
 from bus.tasks import forever
 from schemas import months
 from schemas.clock import Clock
@@ -16,26 +15,10 @@ log = structlog.get_logger(__name__)
 
 HOUR_S: Final = 3600.0
 AGAIN_S: Final = 60.0  # after a sweep that failed
-WATCH_S: Final = 5.0
 AT_A_TIME: Final = 10_000
 LOCK: Final = 4_829_334
 
-OUTBOX: Final = """
-SELECT count(*) AS entries,
-       coalesce(extract(epoch FROM clock_timestamp() - min(accepted_at)), 0)::float8 AS age FROM outbox
-"""
-LAG: Final = """
-SELECT p.grp,
-       sum((SELECT count(*) FROM (SELECT 1 FROM relay_log r
-            WHERE r.partition = p.partition AND r.seq > p.seq LIMIT 10000) few))::bigint AS events
-FROM consumer_positions p GROUP BY p.grp
-"""
 # Two counts, so that each reads its own partial index and never what was handled late.
-ASIDE: Final = """
-SELECT g.grp, (SELECT count(*) FROM parked k WHERE k.grp = g.grp AND k.state = 'parked') AS parked,
-       (SELECT count(*) FROM parked k WHERE k.grp = g.grp AND k.state = 'dead') AS dead
-FROM (SELECT DISTINCT grp FROM consumer_positions) g
-"""
 # The oldest event that somebody still has to number or to handle. The order of numbers is nearly that of
 # acceptance; an hour is far more than a transaction can take.
 NEEDED: Final = """
@@ -69,10 +52,6 @@ class Maintenance:
             await self.sweep()
             self._next_sweep = now + HOUR_S
 
-    async def watch(self) -> None:
-        """Renew the gauges for ever."""
-        await forever(self.measure, name="gauges", pause_s=WATCH_S)
-
     async def sweep(self) -> None:
         """Do the hourly work once, unless another process is at it."""
         async with self._pool.acquire() as connection:
@@ -91,18 +70,6 @@ class Maintenance:
         await connection.execute("DELETE FROM workers WHERE seen_at < now() - interval '1 day'")
         if self._retention is not None:
             await _retain(connection, await _oldest(connection, self._clock.now() - self._retention))
-
-    async def measure(self) -> None:
-        """Set the gauges once."""
-        row = await self._pool.fetchrow(OUTBOX)
-        if row is not None:
-            telemetry.OUTBOX.set(row["entries"])
-            telemetry.RELAY_LAG.set(row["age"])
-        for group in await self._pool.fetch(LAG):
-            telemetry.GROUP_LAG.labels(group["grp"]).set(group["events"])
-        for group in await self._pool.fetch(ASIDE):
-            telemetry.PARKED.labels(group["grp"]).set(group["parked"])
-            telemetry.DEAD.labels(group["grp"]).set(group["dead"])
 
 
 async def _oldest(connection: Connection, wanted: datetime) -> datetime:

@@ -39,9 +39,15 @@ async def cancel(*tasks: asyncio.Task[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def cancelled() -> bool:
+    """Say whether this task was asked to end, even if a library kept the cancellation to itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def forever(work: Callable[[], Awaitable[None]], *, name: str, pause_s: float) -> None:
     """Do work again and again, also after it failed: a loop that nobody restarts must not die."""
-    while True:
+    while not cancelled():
         try:
             await work()
         except RETRYABLE as error:

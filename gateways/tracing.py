@@ -12,7 +12,8 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 from bus.telemetry import HTTP_SECONDS
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
-QUIET = ("/health/", "/metrics", "/socket.io")  # asked many times a minute by machines
+# Asked many times a minute by machines, or many times for one page.
+QUIET = ("/health/", "/metrics", "/socket.io", "/web/", "/vendor/")
 ZEROES = re.compile(r"0+")
 
 TRACE = web.RequestKey("traceparent", str)

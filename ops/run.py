@@ -103,7 +103,7 @@ def patience_of(settings: Settings) -> Patience:
     apart = FILES_APART + settings.database_pool
     files = raise_file_limit(wanted + apart)
     if files < settings.limits.connections + apart:
-        log.warning(
+        log.info(
             "few open files",
             files=files,
             connections=settings.limits.connections,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
+import pydantic_settings
 from dotenv import dotenv_values
 from pydantic import (
     BaseModel,
@@ -81,6 +82,21 @@ class Settings(BaseSettings):
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
     log_format: str = Field("json", pattern="^(json|console)$")
 
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://example.com")
+        return origins
+
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
@@ -97,6 +113,10 @@ def load(**overrides: object) -> Settings:
         first = error.errors()[0]
         name = PREFIX + "__".join(str(part).upper() for part in first["loc"])
         raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+    except pydantic_settings.SettingsError as error:
+        field = re.search(r'field "(\w+)"', str(error))
+        name = PREFIX + (field[1].upper() if field else "…")
+        raise SettingsError(f'{name} must be JSON; a list is written like ["one","two"]') from None
 
 
 def _refuse_unknown(keys: Iterable[str]) -> None:

@@ -15,6 +15,7 @@ from bus import partitions
 from bus.appender import Appender
 from bus.base import Bus
 from bus.consumer import Consumer
+from bus.gauges import watch
 from bus.maintenance import Maintenance
 from bus.outbox import Outbox
 from bus.push_log import PushTail
@@ -80,11 +81,14 @@ async def base(settings: Settings) -> AsyncIterator[Base]:
 async def doors(parts: Base, *, dev_secret: str | None = None) -> AsyncIterator[Gateway]:
     """Make what the doors need, and listen for what the relay does."""
     listener = Listener(parts.dsn, RELAYED)
-    listening = spawn(listener.run(), name="listener")
+    running = [
+        spawn(listener.run(), name="listener"),
+        spawn(watch(parts.pool), name="gauges"),  # here, because here /metrics is asked
+    ]
     try:
         yield _gateway(parts, listener, dev_secret)
     finally:
-        await cancel(listening)
+        await cancel(*running)
 
 
 def _gateway(parts: Base, listener: Listener, dev_secret: str | None) -> Gateway:
@@ -113,7 +117,6 @@ async def workers(parts: Base) -> AsyncIterator[None]:
     running = [
         spawn(_relay(parts, consumers).run(), name="relay"),
         spawn(maintenance.keep(), name="maintenance"),
-        spawn(maintenance.watch(), name="gauges"),
         *(spawn(_worker(parts, consumer).run(), name=consumer.group) for consumer in consumers),
     ]
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Generator, Iterator
 from itertools import count
 
@@ -17,6 +18,10 @@ from schemas.migrate import migrate
 from tests.hubprocess import hub_process, own_hub
 
 __all__ = ["hub_process", "own_hub"]
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and so would every process they
+# start; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _TEMPLATE = "template_migrated"
 _NUMBERS = count(1)

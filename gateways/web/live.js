@@ -24,7 +24,7 @@ const ADDRESSEE = {
   "user.followed": "target",
   "user.subscribed": "target",
 };
-let subscriptions, lostAt, unrecovered, journalKey;
+let subscriptions, began, lostAt, unrecovered, journalKey;
 
 // Whether the hub has confirmed that this browser hears a zone.
 export const hears = (zone) => subscriptions?.zones.value.has(zone) ?? false;
@@ -32,7 +32,7 @@ export const hears = (zone) => subscriptions?.zones.value.has(zone) ?? false;
 export function start() {
   const { user } = session.value;
   journalKey = `hub.feed.${user}`;
-  [lostAt, unrecovered] = [undefined, false];
+  [began, lostAt, unrecovered] = [Date.now(), undefined, false];
   zones.start(user);
   feed.reset(want);
   subscriptions = new Subscriptions((name, body) => ask("/feed", name, body), refused);
@@ -87,7 +87,7 @@ function gap(since, until = Date.now()) {
 async function catchUp(from) {
   const { user } = session.value;
   const back = Date.now();
-  const { events, complete, problem } = await missed(from && new Date(from - OVERLAP).toISOString());
+  const { events, complete, problem } = await missed(from && overlapping(from));
   if (session.value?.user !== user) return;
   if (!complete) gap(from, back);
   for (const event of events) {
@@ -95,6 +95,12 @@ async function catchUp(from) {
     if (namespace) feed.receive(namespace, event, { live: false });
   }
   if (problem) notify({ problem, title: "Earlier events could not be loaded" });
+}
+
+// From a little earlier, for clocks that differ; but what was old when this page opened is not news now.
+function overlapping(from) {
+  const since = from < began ? from - OVERLAP : Math.max(from - OVERLAP, began - 1_000);
+  return new Date(since).toISOString();
 }
 
 // Oldest first; without a time the last page alone is enough to begin with.

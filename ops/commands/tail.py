@@ -9,6 +9,7 @@ from typing import Any, Final
 import aiohttp
 import click
 
+from bus.tasks import cancelled
 from ops.client import client, refused
 from ops.commands.options import data_dir_option
 from ops.effective import effective
@@ -35,7 +36,8 @@ async def _tail(settings: Settings, wanted: dict[str, str | None], *, as_json: b
     params = {key: value for key, value in wanted.items() if value is not None}
     last: dict[str, str] = {}
     async with client(settings, "hub-cli", "admin") as session:
-        while True:
+        # Asked here as well: a cancellation (Ctrl-C) that meets a broken connection may become its error.
+        while not cancelled():
             try:
                 async with session.get("/v1/events/tail", params=params, headers=last) as response:
                     if response.status != 200:

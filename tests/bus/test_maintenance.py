@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from bus import maintenance, parked, telemetry
+from bus.gauges import measure
 from bus.maintenance import Maintenance
 from bus.positions import Lease, lock_group, rewind
 from bus.tasks import cancel, spawn
@@ -269,7 +270,7 @@ async def test_the_gauges_tell_what_waits_and_what_is_dead(pool: Pool, hourly: M
     await stand_at(pool, 9)
     for seq, dead in ((1, True), (2, False), (3, False)):
         await park(pool, seq, "s", dead=dead)
-    await hourly.measure()
+    await measure(pool)
     read = telemetry.REGISTRY.get_sample_value
     assert read("hub_parked_events", {"group": "g"}) == 2
     assert read("hub_dead_events", {"group": "g"}) == 1

@@ -279,4 +279,6 @@ def test_the_configuration_without_any_setting_is_the_documented_one(nowhere: Hu
 def test_a_misspelt_setting_is_refused(nowhere: HubProcess) -> None:
     assert "HUB_DATABSE_URL" in run(nowhere, "config", status=1, HUB_DATABSE_URL="x")
     assert "HUB_LIMITS__BATCH" in run(nowhere, "config", status=1, HUB_LIMITS__BATCH="-1")
+    assert "must be JSON" in run(nowhere, "config", status=1, HUB_ALLOWED_ORIGINS="http://x")
+    assert "HUB_REDIS_URL" in run(nowhere, "doctor", status=1, HUB_REDIS_URL="127.0.0.1:6379")
     assert "32 bytes" in run(nowhere, "config", status=1, HUB_AUTH__SECRET="short")

@@ -63,7 +63,8 @@ export function TipForm({ post, close }) {
     <${Amounts} value=${text} change=${setText} />
     <${Field} label="Amount in HRS" hideLabel error=${wrong}>${(given) => html`
       <input ...${given} ref=${input} class="input input-amount numbers" name="amount" inputmode="decimal"
-        autocomplete="off" value=${text} readOnly=${busy} onInput=${({ target }) => setText(target.value)} />`}<//>
+        autocomplete="off" value=${text} readOnly=${busy} onInput=${({ target }) => setText(target.value)}
+        onFocus=${({ target }) => target.select()} />`}<//>
     <${Field} label="Note to ${post.author} (optional)" hideLabel>${(given) => html`
       <input ...${given} class="input" name="note" placeholder="A note only ${post.author} sees" autocomplete="off"
         maxLength=${280} value=${note} readOnly=${busy} onInput=${({ target }) => setNote(target.value)} />`}<//>

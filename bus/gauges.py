@@ -1,0 +1,47 @@
+"""Owns the gauges that operators watch: read from the database, where every process sees the same."""
+
+from typing import Final
+
+from bus import telemetry
+from bus.tasks import forever
+from schemas.db import Pool
+
+WATCH_S: Final = 5.0
+
+OUTBOX: Final = """
+SELECT count(*) AS entries,
+       coalesce(extract(epoch FROM clock_timestamp() - min(accepted_at)), 0)::float8 AS age FROM outbox
+"""
+LAG: Final = """
+SELECT p.grp,
+       sum((SELECT count(*) FROM (SELECT 1 FROM relay_log r
+            WHERE r.partition = p.partition AND r.seq > p.seq LIMIT 10000) few))::bigint AS events
+FROM consumer_positions p GROUP BY p.grp
+"""
+ASIDE: Final = """
+SELECT g.grp, (SELECT count(*) FROM parked k WHERE k.grp = g.grp AND k.state = 'parked') AS parked,
+       (SELECT count(*) FROM parked k WHERE k.grp = g.grp AND k.state = 'dead') AS dead
+FROM (SELECT DISTINCT grp FROM consumer_positions) g
+"""
+
+
+async def watch(pool: Pool) -> None:
+    """Renew the gauges for ever; run it where /metrics is asked."""
+
+    async def renew() -> None:
+        await measure(pool)
+
+    await forever(renew, name="gauges", pause_s=WATCH_S)
+
+
+async def measure(pool: Pool) -> None:
+    """Set the gauges once."""
+    row = await pool.fetchrow(OUTBOX)
+    if row is not None:
+        telemetry.OUTBOX.set(row["entries"])
+        telemetry.RELAY_LAG.set(row["age"])
+    for group in await pool.fetch(LAG):
+        telemetry.GROUP_LAG.labels(group["grp"]).set(group["events"])
+    for group in await pool.fetch(ASIDE):
+        telemetry.PARKED.labels(group["grp"]).set(group["parked"])
+        telemetry.DEAD.labels(group["grp"]).set(group["dead"])
