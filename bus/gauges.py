@@ -40,6 +40,7 @@ async def measure(pool: Pool) -> None:
     if row is not None:
         telemetry.OUTBOX.set(row["entries"])
         telemetry.RELAY_LAG.set(row["age"])
+    telemetry.RELAY_SEQ.set(await pool.fetchval("SELECT seq FROM relay_heads WHERE stream = 'log'"))
     for group in await pool.fetch(LAG):
         telemetry.GROUP_LAG.labels(group["grp"]).set(group["events"])
     for group in await pool.fetch(ASIDE):

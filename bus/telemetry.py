@@ -14,6 +14,7 @@ ACCEPTED = Counter("hub_events_accepted", "Events committed, by type", ["type"],
 RELAYED = Counter("hub_events_relayed", "Entries numbered by this relay", registry=REGISTRY)
 RELAY_LEADS = Gauge("hub_relay_leads", "1 where the relay leads", registry=REGISTRY)
 RELAY_LAG = Gauge("hub_relay_lag_seconds", "Age of the oldest entry in the outbox", registry=REGISTRY)
+RELAY_SEQ = Gauge("hub_relay_seq", "Last number the relay gave", registry=REGISTRY)
 OUTBOX = Gauge("hub_outbox_entries", "Entries that wait for their number", registry=REGISTRY)
 MENDED = Counter("hub_bus_mended", "Entries put back into a stream that had lost them", registry=REGISTRY)
 BUS_ERRORS = Counter("hub_bus_errors", "Failed conversations with the stream server", registry=REGISTRY)

@@ -31,6 +31,8 @@ async def main(data_dir: Path, name: str) -> None:
     consumer = Consumer(group="recorder", handlers={ContentLiked: record})
     async with base(effective(data_dir)) as parts:
         await parts.pool.execute(TABLE)
+        sys.stdout.write("connected\n")
+        sys.stdout.flush()
         worker = GroupWorker(
             consumer, worker=name, pool=parts.pool, bus=parts.bus, partitions=parts.instance.partitions
         )

@@ -39,9 +39,13 @@ def recorder(tmp_path: Path) -> Iterator[StartRecorder]:
                 [sys.executable, "-m", "tests.crash.recorder", hub.data_dir, name],
                 cwd=ROOT,
                 env=hub.environment,
+                stdout=subprocess.PIPE,
                 stderr=log,
             )
         running.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"connected\n"  # before anything is killed: it must have begun
+        process.stdout.close()
         return process
 
     yield start
