@@ -13,6 +13,7 @@ import psutil
 import pytest
 from redis.asyncio import Redis
 
+from bus.relay import LOCK
 from ops.embedded.data_dir import DataDir
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.embedded.valkey import EmbeddedValkey
@@ -170,7 +171,8 @@ async def separate_roles(folder: Path) -> AsyncIterator[tuple[str, HubProcess, H
 
 async def leader(connection: Connection) -> int | None:
     """The backend of the relay that leads."""
-    found = await connection.fetchval("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted")
+    query = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = $1"
+    found = await connection.fetchval(query, LOCK)
     return int(found) if found is not None else None
 
 
