@@ -1,15 +1,12 @@
 """Owns how a command finds its hub: settings first, then what the data directory of `hub up` says."""
 
-from datetime import timedelta
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from gateways.auth import issue
 from ops.embedded.data_dir import DataDir
 from ops.embedded.errors import EmbeddedError
 from ops.settings import Auth, Settings, SettingsError, load
-from schemas.clock import SystemClock
 
 
 def effective(data_dir: Path | None) -> Settings:
@@ -39,23 +36,9 @@ def with_auth(settings: Settings) -> Settings:
     return settings.model_copy(update={"auth": found})
 
 
-def sign(settings: Settings, user: str, scopes: tuple[str, ...], ttl: timedelta) -> str:
-    """Sign a token; raises SettingsError when this machine has no shared secret to sign with."""
-    auth = settings.auth
-    if auth.secret is None:
-        raise SettingsError(
-            f"there is no shared secret to sign with: set HUB_AUTH__SECRET, or start `hub up` in"
-            f" {settings.data_dir} first"
-        )
-    try:
-        return issue(
-            auth.secret.get_secret_value(),
-            user,
-            scopes,
-            ttl,
-            SystemClock(),
-            issuer=auth.issuer,
-            audience=auth.audience,
-        )
-    except ValueError:
-        raise SettingsError(f"{user!r} is not a user id: [A-Za-z0-9_.:-], at most 64") from None
+def no_hub(settings: Settings, variable: str) -> SettingsError:
+    """The error of a command that found no hub; `variable` is the setting that would name one."""
+    return SettingsError(
+        f"no hub is running in {DataDir(settings.data_dir).path}: start it with `hub up`, name the folder of"
+        f" another with --data-dir or HUB_DATA_DIR, or set {variable}"
+    )

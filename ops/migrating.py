@@ -2,6 +2,7 @@
 
 import asyncpg
 
+from ops.effective import no_hub
 from ops.settings import Settings, SettingsError
 from schemas.migrate import migrate
 
@@ -9,7 +10,7 @@ from schemas.migrate import migrate
 async def apply(settings: Settings) -> list[str]:
     """Apply what is missing; answers the names. Raises SettingsError when the database cannot be reached."""
     if settings.database_url is None:
-        raise SettingsError(f"HUB_DATABASE_URL is not set, and no hub is running in {settings.data_dir}")
+        raise no_hub(settings, "HUB_DATABASE_URL")
     try:
         return await migrate(settings.database_url.get_secret_value())
     except (OSError, TimeoutError, asyncpg.PostgresError, ValueError) as error:

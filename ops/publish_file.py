@@ -1,7 +1,8 @@
 """Owns publishing a file of events: in batches, with progress, going on where it stopped, nothing twice.
 
 Every line without an id gets one that follows from the run and the line's number. A batch that was sent
-but not confirmed is sent again with the same ids, and the hub answers `duplicate`.
+but not confirmed is sent again with the same ids, and the hub answers `duplicate`. How far a file has come
+stays beside it when it is done, so that nothing is published again unless somebody says so.
 """
 
 import asyncio
@@ -21,25 +22,42 @@ import aiohttp
 import click
 import orjson
 
-from ops.client import client, refused
+from ops.client import PATIENCE, client, refused
 from ops.settings import Settings
 
 BATCH: Final = 1000
 BATCH_BYTES: Final = 800_000
 MEDIA_TYPE: Final = "application/cloudevents-batch+json"
 TRIES: Final = 8
-PATIENCE: Final = frozenset({429, 502, 503, 504})  # of the hub, or of a proxy before it
-FINGERPRINT_BYTES: Final = 65_536
+PIECE_BYTES: Final = 1_000_000
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a file has come; kept beside it until it is done."""
+    """How far a file has come; `published` is the hash of what lies before."""
 
     run: str
-    fingerprint: str
+    published: str
     offset: int = 0
     line: int = 0
+    events: int = 0
+
+
+class Published:
+    """The running hash of the part of a file that was published."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+
+    def add(self, start: int, end: int) -> str:
+        """Take in a part of the file; answers the hash of all so far."""
+        with self._file.open("rb") as source:
+            source.seek(start)
+            while start < end and (piece := source.read(min(PIECE_BYTES, end - start))):
+                self._hash.update(piece)
+                start += len(piece)
+        return self._hash.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,39 +86,57 @@ class Batch:
 
 
 async def publish_file(settings: Settings, file: Path) -> None:
-    """Publish every line of a file; raises click.ClickException naming the line that is wrong."""
+    """Publish every line that was not; raises click.ClickException naming the line that is wrong."""
     kept = file.with_name(file.name + ".progress")
-    progress, size = _load(kept, file), file.stat().st_size  # noqa: ASYNC240  nothing else runs yet
+    published = Published(file)
+    progress = _load(kept, file, published)
+    before, size = progress.events, file.stat().st_size  # noqa: ASYNC240  nothing else runs yet
+    if progress.offset and progress.offset == size:
+        click.echo(f"already published: {_events(before)}; delete {kept} to publish all of it again")
+        return
     if progress.line:
         click.echo(f"going on after line {progress.line}", err=True)
     async with client(settings, "hub-cli", "publish") as session:
         with click.progressbar(length=size, label=file.name, file=sys.stderr) as bar:
             bar.update(progress.offset)
             for batch in _batches(file, progress):
-                await _send(session, batch)
+                if not kept.exists():
+                    _save(kept, progress)  # before anything is sent: a second try must make the same ids
+                await _send(session, batch, first=progress.events == before)
                 bar.update(batch.offset - progress.offset)
-                progress.offset, progress.line = batch.offset, batch.line
+                _note(progress, batch, published)
                 _save(kept, progress)
-    kept.unlink(missing_ok=True)
-    click.echo(f"published {progress.line} lines")
+    total = f", {progress.events:,} in all" if before else ""
+    click.echo(f"published {_events(progress.events - before)}{total}")
 
 
-def _load(kept: Path, file: Path) -> Progress:
-    with file.open("rb") as source:
-        fingerprint = hashlib.sha256(source.read(FINGERPRINT_BYTES)).hexdigest()
-    if kept.exists():
-        try:
-            found = Progress(**json.loads(kept.read_text()))
-        except (ValueError, TypeError):
-            raise click.ClickException(f"{kept} is not what was written: delete it to begin anew") from None
-        if found.fingerprint != fingerprint or found.offset > file.stat().st_size:
-            raise click.ClickException(
-                f"{file} has changed since {kept} was written: delete {kept.name} to begin anew"
-            )
-        return found
-    progress = Progress(str(uuid.uuid4()), fingerprint)
-    _save(kept, progress)  # before the first batch: a second try must make the same ids
-    return progress
+def _events(count: int) -> str:
+    return f"{count:,} event" if count == 1 else f"{count:,} events"
+
+
+def _load(kept: Path, file: Path, published: Published) -> Progress:
+    """Find how far the file has come; what was not published yet may have changed."""
+    if not kept.exists():
+        return Progress(str(uuid.uuid4()), published.add(0, 0))
+    try:
+        found = Progress(**json.loads(kept.read_text()))
+    except (ValueError, TypeError):
+        raise click.ClickException(
+            f"{kept} is not what was written: delete it to publish the whole file"
+        ) from None
+    if published.add(0, found.offset) != found.published:
+        raise click.ClickException(
+            f"{file} has changed in what was published already, up to line {found.line}: put that back, or"
+            f" delete {kept} to publish the whole file again"
+        )
+    return found
+
+
+def _note(progress: Progress, batch: Batch, published: Published) -> None:
+    """Count a batch as published."""
+    progress.published = published.add(progress.offset, batch.offset)
+    progress.offset, progress.line = batch.offset, batch.line
+    progress.events += len(batch.events)
 
 
 def _save(kept: Path, progress: Progress) -> None:
@@ -145,8 +181,8 @@ def _event(raw: bytes, line: int, run: str) -> bytes:
         raise click.ClickException(f"line {line} cannot be sent: {error}") from None
 
 
-async def _send(session: aiohttp.ClientSession, batch: Batch) -> None:
-    """Send one batch; a hub that is away or asks for patience is tried again, up to eight times."""
+async def _send(session: aiohttp.ClientSession, batch: Batch, *, first: bool) -> None:
+    """Send one batch; a hub that goes away or asks for patience is tried again, up to eight times."""
     if not batch.events:
         return
     body, headers = batch.body(), {"Content-Type": MEDIA_TYPE}
@@ -162,6 +198,8 @@ async def _send(session: aiohttp.ClientSession, batch: Batch) -> None:
                 wait = float(response.headers.get("Retry-After", wait))
                 reason = problem.message
         except aiohttp.ClientError as error:
+            if first and attempt == 1 and isinstance(error, aiohttp.ClientConnectorError):
+                raise  # it was not there to begin with
             reason = str(error)
         if attempt == TRIES:
             raise click.ClickException(f"the hub did not take {batch.span()}: {reason}; run it again")

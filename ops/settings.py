@@ -2,9 +2,9 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Final, Literal, Self
 
 import pydantic_settings
 from dotenv import dotenv_values
@@ -17,13 +17,21 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gateways.address import check_networks
-from gateways.config import Limits
+from gateways.config import Limits, check_networks
 from schemas.errors import ExplainedError
 
-PREFIX = "HUB_"
+PREFIX: Final = "HUB_"
+WAYS: Final = ("secret", "public_key", "jwks_url")
+UNKNOWN: Final = "is not a setting of the hub; `hub config` lists them"
+MASK: Final = "**********"
+_WORDS: Final = {
+    "extra_forbidden": UNKNOWN,
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
+}
 
 
 class SettingsError(ExplainedError):
@@ -45,13 +53,18 @@ class Auth(Group):
     issuer: str | None = None
     audience: str | None = None
 
+    @field_validator("secret")
+    @classmethod
+    def _long(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret and len(secret.get_secret_value().encode()) < 32:
+            raise ValueError("must have at least 32 bytes; `openssl rand -hex 32` makes one")
+        return secret
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        given = [name for name in ("secret", "public_key", "jwks_url") if getattr(self, name)]
+        given = [f"{PREFIX}AUTH__{name.upper()}" for name in WAYS if getattr(self, name)]
         if len(given) > 1:
-            raise ValueError("set only one of SECRET, PUBLIC_KEY and JWKS_URL, not " + " and ".join(given))
-        if self.secret and len(self.secret.get_secret_value().encode()) < 32:
-            raise ValueError("SECRET must have at least 32 bytes; `openssl rand -hex 32` makes one")
+            raise ValueError(" and ".join(given) + " exclude each other: set only one of them")
         return self
 
 
@@ -79,14 +92,21 @@ class Settings(BaseSettings):
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = Field((), description="networks whose X-Forwarded-For counts")
     database_pool: int = Field(16, ge=4, le=500)
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
-    log_format: str = Field("json", pattern="^(json|console)$")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
 
     @field_validator("redis_url")
     @classmethod
     def _redis(cls, url: SecretStr | None) -> SecretStr | None:
         if url and not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        if url and not re.fullmatch(r"https?://[^/?#@\s]+/?", url):
+            raise ValueError("must be an address such as https://hub.example.com, without a path")
         return url
 
     @field_validator("allowed_origins")
@@ -110,13 +130,27 @@ def load(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # the overrides are checked by pydantic
     except ValidationError as error:
-        first = error.errors()[0]
-        name = PREFIX + "__".join(str(part).upper() for part in first["loc"])
-        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise SettingsError(_in_words(error.errors()[0])) from None
     except pydantic_settings.SettingsError as error:
-        field = re.search(r'field "(\w+)"', str(error))
-        name = PREFIX + (field[1].upper() if field else "…")
-        raise SettingsError(f'{name} must be JSON; a list is written like ["one","two"]') from None
+        found = re.search(r'field "(\w+)"', str(error))
+        raise SettingsError(_not_json(found[1] if found else "")) from None
+
+
+def _in_words(error: ErrorDetails) -> str:
+    """One sentence that begins with the variable, as it is written in the environment."""
+    said = error["msg"].removeprefix("Value error, ")
+    if said.startswith(PREFIX):
+        return said  # it is about several variables, and names them
+    name = PREFIX + "__".join(part.upper() for part in error["loc"] if isinstance(part, str))
+    words = _WORDS.get(error["type"]) or re.sub(r"^(Input|String|Value) should", "must", said)
+    return f"{name} {words}" if words.startswith(("must", "is ")) else f"{name}: {words}"
+
+
+def _not_json(field: str) -> str:
+    name = PREFIX + field.upper()
+    if field in Settings.model_fields and isinstance(Settings.model_fields[field].default, BaseModel):
+        return f"{name} is a group of settings: set its members, {name}__…; `hub config` lists them"
+    return f'{name} must be JSON; a list is written like ["one","two"]'
 
 
 def _refuse_unknown(keys: Iterable[str]) -> None:
@@ -124,15 +158,26 @@ def _refuse_unknown(keys: Iterable[str]) -> None:
     for key in keys:
         field = key.removeprefix(PREFIX).split("__")[0].lower()
         if key.startswith(PREFIX) and field not in Settings.model_fields:
-            raise SettingsError(f"{key} is not a setting of the hub; `hub config` lists them")
+            raise SettingsError(f"{key} {UNKNOWN}")
 
 
 def shown(settings: Settings) -> dict[str, object]:
     """Answer the settings as `hub config` shows them: by variable name, secrets and passwords masked."""
-    values = settings.model_dump()
-    for name in ("database_url", "redis_url"):
-        secret = getattr(settings, name)
-        values[name] = (
-            re.sub(r"(://[^:/@]*:)[^@]*@", r"\1**********@", secret.get_secret_value()) if secret else None
-        )
-    return values
+    return dict(_flat(PREFIX, settings))
+
+
+def _flat(prefix: str, group: BaseModel) -> Iterator[tuple[str, object]]:
+    for field in type(group).model_fields:
+        name, value = prefix + field.upper(), getattr(group, field)
+        if isinstance(value, BaseModel):
+            yield from _flat(f"{name}__", value)
+        else:
+            yield name, _masked(value) if isinstance(value, SecretStr) else value
+
+
+def _masked(secret: SecretStr) -> str:
+    """An address without its passwords; of any other secret nothing."""
+    text = secret.get_secret_value()
+    if "://" not in text:
+        return MASK if text else ""
+    return re.sub(r"(?i)(password=)[^&]*", rf"\1{MASK}", re.sub(r"(://[^:/@]*:).*@", rf"\1{MASK}@", text))

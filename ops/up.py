@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from ops.embedded.valkey import EmbeddedValkey
 from ops.migrating import apply
 from ops.run import bind, everything
 from ops.settings import Auth, Settings
+from schemas.migrate import ChangedMigrationError, MigrationError
 
 
 def up(settings: Settings, host: str, port: int) -> None:
@@ -29,7 +31,7 @@ def up(settings: Settings, host: str, port: int) -> None:
         try:
             supervisor.start()
             known = _with_addresses(settings, postgres, valkey)
-            for name in asyncio.run(apply(known)):
+            for name in _migrate(known, data_dir, embedded=postgres is not None):
                 say(f"applied the migration {Path(name).stem}")
             own = known.auth == Auth()  # the development sign-in goes with the development secret only
             known = with_auth(known)
@@ -45,6 +47,19 @@ def up(settings: Settings, host: str, port: int) -> None:
         finally:
             data_dir.remove_hub_json()
             supervisor.stop()
+
+
+def _migrate(settings: Settings, data_dir: DataDir, *, embedded: bool) -> list[str]:
+    try:
+        return asyncio.run(apply(settings))
+    except ChangedMigrationError as error:
+        if not embedded:
+            raise
+        raise MigrationError(
+            f"{error.name} was changed after it had been applied to the database in {data_dir.path}: while"
+            f" developing, `rm -r {shlex.quote(str(data_dir.path))}` starts afresh, without the data; to keep"
+            " the data, put the file back and write a new migration"
+        ) from error
 
 
 def _with_addresses(

@@ -177,10 +177,10 @@ def _keys(auth: Auth) -> Keys:
             return SharedSecret(auth.secret.get_secret_value())
         if auth.public_key:
             return PublicKey(auth.public_key)
-        if auth.jwks_url:
-            return JwksKeys(auth.jwks_url)
     except ValueError as error:
-        raise SettingsError(f"HUB_AUTH: {error}") from error
+        raise SettingsError(f"HUB_AUTH__PUBLIC_KEY: {error}") from error
+    if auth.jwks_url:
+        return JwksKeys(auth.jwks_url)
     raise SettingsError(
         "set HUB_AUTH__SECRET, HUB_AUTH__PUBLIC_KEY or HUB_AUTH__JWKS_URL: whose tokens count?"
     )

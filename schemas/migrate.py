@@ -22,6 +22,16 @@ class MigrationError(ExplainedError):
     """The database and the migrations of this version do not fit; the message says how."""
 
 
+class ChangedMigrationError(MigrationError):
+    """A file is not what was applied."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} was changed after it had been applied: put it back as it was, and write a new migration"
+        )
+        self.name = name
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One numbered file."""
@@ -103,10 +113,7 @@ def _check(done: dict[int, str], migrations: list[Migration]) -> None:
         )
     for number, checksum in done.items():
         if known[number].checksum != checksum:
-            raise MigrationError(
-                f"{known[number].name} was changed after it had been applied:"
-                " put it back and write a new migration"
-            )
+            raise ChangedMigrationError(known[number].name)
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:

@@ -2,13 +2,13 @@
 
 from aiohttp import web
 
-from gateways.address import check_networks
+from gateways.config import check_networks
 from gateways.failures import note_begun, problems
 from gateways.gateway import Gateway
 from gateways.headers import Cors, add_security_headers
 from gateways.http.dispatch import add_routes
 from gateways.http.pages import Pages
-from gateways.http.routes import served
+from gateways.http.routes import in_development, served
 from gateways.http.tail import TAILS, Tails
 from gateways.tracing import add_trace_headers, tracing
 
@@ -23,7 +23,7 @@ def http_application(gateway: Gateway) -> web.Application:
     )
     app[TAILS] = tails = Tails()
     add_routes(app, served(config), gateway)
-    Pages().add_to(app)
+    Pages(development=in_development(config)).add_to(app)
     app.on_response_prepare.extend([note_begun, add_trace_headers, add_security_headers, cors.add_headers])
     app.on_shutdown.append(tails.close)
     return app

@@ -7,15 +7,15 @@ from pathlib import Path
 import click
 
 from ops.commands.options import data_dir_option
-from ops.doctor import examine
-from ops.effective import effective
-from ops.settings import shown
 
 
 @click.command()
 @data_dir_option
 def config(data_dir: Path | None) -> None:
-    """Show the effective settings as JSON, secrets masked."""
+    """Show the effective settings by variable name, as JSON, secrets masked."""
+    from ops.effective import effective
+    from ops.settings import shown
+
     click.echo(json.dumps(shown(effective(data_dir)), indent=2, default=str))
 
 
@@ -23,6 +23,9 @@ def config(data_dir: Path | None) -> None:
 @data_dir_option
 def doctor(data_dir: Path | None) -> None:
     """Check every dependency and say what to do."""
+    from ops.doctor import examine
+    from ops.effective import effective
+
     findings = asyncio.run(examine(effective(data_dir)))
     for finding in findings:
         click.echo(f"{'ok  ' if finding.well else 'FAIL'}  {finding.what}: {finding.says}")

@@ -7,11 +7,7 @@ from typing import Any
 
 import click
 
-from ops.client import client, refused
 from ops.commands.options import data_dir_option
-from ops.effective import effective
-from ops.publish_file import publish_file
-from ops.settings import Settings
 
 
 @click.command()
@@ -37,17 +33,20 @@ def publish(  # noqa: PLR0917  click passes options by name
     data_dir: Path | None,
 ) -> None:
     """Publish one event of TYPE with --data, or all events of a --file."""
-    settings = effective(data_dir)
+    from ops.client import publish_event
+    from ops.effective import effective
+    from ops.publish_file import publish_file
+
     if file is not None:
         if type_ or data or subject or actor or event_id:
             raise click.UsageError("--file says everything: leave TYPE and the other options out")
-        asyncio.run(publish_file(settings, file))
+        asyncio.run(publish_file(effective(data_dir), file))
         return
     if type_ is None or data is None:
         raise click.UsageError("give a TYPE with --data '{…}', or a --file")
     event = {"specversion": "1.0", "type": type_, "data": _parse(data)}
     event |= {k: v for k, v in {"subject": subject, "actor": actor, "id": event_id}.items() if v is not None}
-    click.echo(json.dumps(asyncio.run(_publish(settings, event))))
+    click.echo(json.dumps(asyncio.run(publish_event(effective(data_dir), event))))
 
 
 def _parse(data: str) -> Any:
@@ -55,13 +54,3 @@ def _parse(data: str) -> Any:
         return json.loads(data)
     except ValueError as error:
         raise click.UsageError(f"--data is not JSON: {error}") from None
-
-
-async def _publish(settings: Settings, event: dict[str, Any]) -> Any:
-    async with (
-        client(settings, "hub-cli", "publish") as session,
-        session.post("/v1/events", json=event) as response,
-    ):
-        if response.status != 202:
-            raise await refused(response)
-        return (await response.json())["accepted"][0]

@@ -5,21 +5,10 @@ from pathlib import Path
 
 import click
 
-from ops import run as roles
 from ops.commands.options import data_dir_option
-from ops.effective import effective
-from ops.logs import configure
-from ops.migrating import apply
-from ops.settings import Settings, load
-from ops.up import up as run_everything
 
 host_option = click.option("--host", default="127.0.0.1", show_default=True)
 port_option = click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
-
-
-def _logged(settings: Settings) -> Settings:
-    configure(settings.log_level, settings.log_format)
-    return settings
 
 
 @click.command()
@@ -29,7 +18,12 @@ def _logged(settings: Settings) -> Settings:
 @data_dir_option
 def up(host: str, port: int, no_simulators: bool, data_dir: Path | None) -> None:
     """Run all roles with embedded services; --port 0 picks a free port."""
-    settings = _logged(load(**({"data_dir": data_dir} if data_dir else {})))
+    from ops.logs import configure
+    from ops.settings import load
+    from ops.up import up as run_everything
+
+    settings = load(**({"data_dir": data_dir} if data_dir else {}))
+    configure(settings.log_level, settings.log_format)
     try:
         run_everything(settings, host, port)
     except KeyboardInterrupt:
@@ -51,7 +45,12 @@ def serve(host: str, port: int, workers: int, data_dir: Path | None) -> None:
             " own --port, behind a proxy that keeps a client on one of them",
             param_hint="--workers",
         )
-    settings = _logged(effective(data_dir))
+    from ops import run as roles
+    from ops.effective import effective
+    from ops.logs import configure
+
+    settings = effective(data_dir)
+    configure(settings.log_level, settings.log_format)
     with roles.bind(host, port) as listening:
         asyncio.run(roles.serve(settings, listening, lambda url: click.echo(f"hub ready {url}")))
 
@@ -60,12 +59,21 @@ def serve(host: str, port: int, workers: int, data_dir: Path | None) -> None:
 @data_dir_option
 def work(data_dir: Path | None) -> None:
     """Run the relay, the groups and the maintenance."""
-    asyncio.run(roles.work(_logged(effective(data_dir))))
+    from ops import run as roles
+    from ops.effective import effective
+    from ops.logs import configure
+
+    settings = effective(data_dir)
+    configure(settings.log_level, settings.log_format)
+    asyncio.run(roles.work(settings))
 
 
 @click.command()
 @data_dir_option
 def migrate(data_dir: Path | None) -> None:
     """Apply the migrations that the database lacks."""
+    from ops.effective import effective
+    from ops.migrating import apply
+
     applied = asyncio.run(apply(effective(data_dir)))
     click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to apply")

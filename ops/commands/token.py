@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from ops.commands.options import Duration, data_dir_option
-from ops.effective import effective, sign
 
 
 @click.command()
@@ -16,4 +15,7 @@ from ops.effective import effective, sign
 @data_dir_option
 def token(user: str, scopes: tuple[str, ...], ttl: timedelta, data_dir: Path | None) -> None:
     """Print a signed token for USER; --scope is repeatable (default: user)."""
+    from ops.effective import effective
+    from ops.signing import sign
+
     click.echo(sign(effective(data_dir), user, scopes or ("user",), ttl))

@@ -9,6 +9,7 @@ that may have threads, and because a new user namespace needs a process with one
 import ctypes
 import os
 import pwd
+import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
@@ -41,19 +42,24 @@ def _own_namespace() -> None:
             target.write(content)
 
 
-def _end_with(parent: int, signal: int) -> None:
-    _call("prctl", _PR_SET_PDEATHSIG, signal, 0, 0, 0)
+def _end_with(parent: int, end: int) -> None:
+    # What a shell in the background ignores or blocks is inherited, and would be lost until the program has a
+    # handler of its own; the kernel sends it once.
+    if end != signal.SIGKILL:  # which nobody can ignore
+        signal.signal(end, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {end})
+    _call("prctl", _PR_SET_PDEATHSIG, end, 0, 0, 0)
     if os.getppid() != parent:  # it died before the kernel was told
         sys.exit(1)
 
 
 def main(arguments: list[str]) -> None:
-    parent, signal, *rest = arguments
+    parent, end, *rest = arguments
     if rest[0] == "--own-namespace":
         _own_namespace()
         rest = rest[1:]
     if sys.platform == "linux":
-        _end_with(int(parent), int(signal))
+        _end_with(int(parent), int(end))
     os.execvp(rest[0], rest)  # noqa: S606 - starting a program is what this file is for
 
 

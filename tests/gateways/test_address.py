@@ -5,7 +5,8 @@ from aiohttp.test_utils import make_mocked_request
 from aiohttp.web import Request
 from multidict import CIMultiDict
 
-from gateways.address import check_networks, client_address, is_loopback_host, origin_allowed
+from gateways.address import client_address, is_loopback_host, origin_allowed
+from gateways.config import check_networks
 
 PROXIES = ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8")
 

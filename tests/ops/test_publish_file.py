@@ -1,13 +1,16 @@
 """A file of events: how it is cut into requests, and where an error is said to be."""
 
 import json
+import os
 from pathlib import Path
 
 import click
 import pytest
+from pydantic import SecretStr
 
 from ops.effective import effective
 from ops.publish_file import BATCH, BATCH_BYTES, Batch, Progress, _batches, publish_file
+from ops.settings import Auth, Settings, SettingsError
 from schemas.db import connect
 from tests.hubprocess import HubProcess
 
@@ -77,8 +80,8 @@ async def test_a_file_in_russian_is_published_whole(hub_process: HubProcess, tmp
     assert file.stat().st_size > BATCH_BYTES
     await publish_file(effective(hub_process.data_dir), file)
     log = await connect(hub_process.json()["database_url"])
-    count = "SELECT count(*) FROM events WHERE subject = 'content:russian' AND data->>'text' = $1"
-    assert await log.fetchval(count, RUSSIAN) == 1200
+    whole = "SELECT count(*) FROM events WHERE subject = 'content:russian' AND data->>'text' = $1"
+    assert await log.fetchval(whole, RUSSIAN) == 1200
     await log.close()
 
 
@@ -95,3 +98,73 @@ async def test_a_line_that_is_too_long_for_the_hub_is_named(hub_process: HubProc
     file = write(tmp_path, comment("c", "a"), comment("c", "x" * 3_000_000))
     with pytest.raises(click.ClickException, match=r"^line 2: 413"):
         await publish_file(effective(hub_process.data_dir), file)
+
+
+async def test_a_finished_file_is_not_published_again(
+    hub_process: HubProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = effective(hub_process.data_dir)
+    file = write(tmp_path, comment("twice", "a"), "", comment("twice", "b"))
+    await publish_file(settings, file)
+    assert capsys.readouterr().out == "published 2 events\n"
+    await publish_file(settings, file)
+    kept = tmp_path / "events.jsonl.progress"
+    assert (
+        capsys.readouterr().out == f"already published: 2 events; delete {kept} to publish all of it again\n"
+    )
+    assert await count(hub_process, "twice") == 2
+    kept.unlink()
+    await publish_file(settings, file)
+    assert await count(hub_process, "twice") == 4
+
+
+async def test_what_was_added_to_a_finished_file_is_published_alone(
+    hub_process: HubProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = effective(hub_process.data_dir)
+    file = write(tmp_path, comment("grown", "a"))
+    await publish_file(settings, file)
+    write(tmp_path, comment("grown", "a"), comment("grown", "b"))
+    await publish_file(settings, file)
+    assert capsys.readouterr().out == "published 1 event\npublished 1 event, 2 in all\n"
+    assert await count(hub_process, "grown") == 2
+
+
+async def test_a_wrong_line_may_be_put_right(hub_process: HubProcess, tmp_path: Path) -> None:
+    settings = effective(hub_process.data_dir)
+    for wrong in ("not json", comment("right", "")):
+        file = write(tmp_path, comment("right", "a"), wrong)
+        with pytest.raises(click.ClickException, match="line 2"):
+            await publish_file(settings, file)
+    write(tmp_path, comment("right", "a"), comment("right", "b"))
+    await publish_file(settings, file)
+    assert await count(hub_process, "right") == 2
+
+
+async def test_a_change_in_what_was_published_is_refused(hub_process: HubProcess, tmp_path: Path) -> None:
+    settings = effective(hub_process.data_dir)
+    file = write(tmp_path, comment("other", "a"))
+    await publish_file(settings, file)
+    write(tmp_path, comment("other", "b"), comment("other", "c"))
+    with pytest.raises(click.ClickException, match="up to line 1: put that back, or delete"):
+        await publish_file(settings, file)
+    assert await count(hub_process, "other") == 1
+
+
+async def test_a_file_for_a_hub_that_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
+    settings = Settings(public_url="http://127.0.0.1:1", auth=Auth(secret=SecretStr("x" * 32)))
+    with pytest.raises(SettingsError, match="no hub answers at"):
+        await publish_file(settings, write(tmp_path, comment("c", "a")))
+
+
+async def test_a_file_that_cannot_be_sent_leaves_no_progress(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no hub is running"):
+        await publish_file(Settings(data_dir=tmp_path / "none"), write(tmp_path, comment("c", "a")))
+    assert os.listdir(tmp_path) == ["events.jsonl"]  # noqa: PTH208  a path must not block a loop
+
+
+async def count(hub: HubProcess, content: str) -> int:
+    log = await connect(hub.json()["database_url"])
+    found = await log.fetchval("SELECT count(*) FROM events WHERE subject = $1", f"content:{content}")
+    await log.close()
+    return int(found)
