@@ -50,6 +50,13 @@ class Principal:
         """Whether the token has one of the scopes; `admin` has them all."""
         return "admin" in self.scopes or not self.scopes.isdisjoint(scopes)
 
+    def stays_until(self, now: datetime) -> datetime:
+        """When one who comes in now must leave: let in within the leeway, they stay until its end.
+
+        Sent away at once, they would only come back.
+        """
+        return self.expires_at if self.expires_at > now else self.expires_at + LEEWAY
+
 
 class Keys(Protocol):
     """Where verifying keys come from."""
@@ -220,13 +227,15 @@ def _zone(claims: Mapping[str, object]) -> str | None:
 
 def _instant(claims: Mapping[str, object], claim: str) -> datetime:
     value = claims.get(claim)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            # A day off both ends, so that the leeway can be added.
-            return min(max(datetime.fromtimestamp(value, UTC), _EARLIEST), _LATEST)
-        except (ValueError, OverflowError, OSError):
-            pass
-    raise UnauthorizedError(f"the token's `{claim}` is not a time in seconds since 1970")
+    wrong = UnauthorizedError(f"the token's `{claim}` is not a time in seconds since 1970")
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise wrong
+    try:
+        moment = datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):  # not a number, or a year beyond 9999
+        raise wrong from None
+    # A day off both ends, so that the leeway can be added.
+    return min(max(moment, _EARLIEST), _LATEST)
 
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)

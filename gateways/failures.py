@@ -1,10 +1,10 @@
 """Owns which exception becomes which answer."""
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from gateways.auth import IdentityUnavailableError, UnauthorizedError
 from gateways.problems import ProblemError, invalid, render, unauthorized, unavailable
@@ -12,8 +12,6 @@ from schemas.db import RETRYABLE
 from schemas.events.registry import InvalidEventError
 
 log = structlog.get_logger(__name__)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 BEGUN = web.RequestKey("begun", bool)
 

@@ -1,10 +1,10 @@
 """Owns the headers that every answer carries: security, and which other origins may read it (CORS)."""
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from gateways.address import origin_allowed
 from gateways.config import GatewayConfig
-from gateways.failures import Handler
 from gateways.problems import forbidden
 
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"

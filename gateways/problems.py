@@ -7,16 +7,13 @@ from http import HTTPStatus
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from gateways.tracing import trace_id
-from schemas.events.members import PATTERN_WORDS
-from schemas.events.wire import printable
-from schemas.profile import PROFILE_WORDS
+from schemas.events.wire import MAX_ERRORS
+from schemas.events.words import in_words, printable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
-MAX_ERRORS = 100
 
 
 class ProblemDetail(BaseModel):
@@ -129,7 +126,7 @@ def render(problem: ProblemError) -> web.Response:
 def from_validation(error: ValidationError, prefix: str = "") -> ProblemError:
     """A body or query that does not fit its model."""
     found = error.errors(include_url=False, include_input=False)
-    return invalid([(_path(one["loc"], prefix), _words(one)) for one in found])
+    return invalid([(_path(one["loc"], prefix), in_words(one)) for one in found])
 
 
 def _path(location: Sequence[int | str], prefix: str) -> str:
@@ -140,23 +137,6 @@ def _path(location: Sequence[int | str], prefix: str) -> str:
         else:
             path += f".{printable(part)}" if path else printable(part)
     return path
-
-
-def _words(error: ErrorDetails) -> str:
-    match error["type"]:
-        case "missing":
-            return "is required"
-        case "extra_forbidden":
-            return "is not known here"
-        case "string_pattern_mismatch":
-            pattern = error["ctx"]["pattern"]
-            return PATTERN_WORDS.get(pattern) or PROFILE_WORDS[pattern]
-    return (
-        error["msg"]
-        .removeprefix("Value error, ")
-        .replace("Input should", "must")
-        .replace("String should", "must")
-    )
 
 
 def _quotable(text: str) -> str:

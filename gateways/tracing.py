@@ -3,10 +3,10 @@
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from bus.telemetry import HTTP_SECONDS
@@ -19,8 +19,6 @@ ZEROES = re.compile(r"0+")
 TRACE = web.RequestKey("traceparent", str)
 
 log = structlog.get_logger(__name__)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def trace_id() -> str | None:

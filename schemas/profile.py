@@ -3,6 +3,7 @@
 import re
 from functools import cache
 from typing import Annotated, Final
+from unicodedata import category
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -19,9 +20,10 @@ EMAIL = (
     r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])$"
 )
 PHONE = r"^\+[1-9][0-9]{6,14}$"
-ROLE = r"^[A-Za-z0-9_.:-]{1,64}$"
+ROLE = r"^[A-Za-z0-9._:-]{1,64}$"  # spelled unlike the pattern of user ids: each has its own words
 
 MAX_ROLES: Final = 32
+MAX_HANDLE: Final = 64
 
 PROFILE_WORDS: Final = {
     LOCALE: "must be a BCP 47 language tag such as en or de-AT",
@@ -30,6 +32,7 @@ PROFILE_WORDS: Final = {
     ROLE: "must be 1 to 64 of the characters A-Z a-z 0-9 _ . : -",
 }
 
+_HANDLE_SIGNS: Final = "_.-"
 _UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -55,6 +58,15 @@ def _one_line(text: str) -> str:
     return text
 
 
+def _mentionable(handle: str) -> str:
+    name = handle.removeprefix("@")
+    if not 1 <= len(name) <= MAX_HANDLE or any(
+        one not in _HANDLE_SIGNS and category(one)[0] not in "LMN" for one in name
+    ):
+        raise ValueError("must be 1 to 64 letters, digits or _ . - such as ann")
+    return name
+
+
 def _not_too_many(roles: object) -> object:
     # before they are looked at: half a million wrong ones would cost seconds
     if isinstance(roles, list | tuple) and len(roles) > MAX_ROLES:
@@ -69,6 +81,12 @@ def _each_once(roles: tuple[str, ...]) -> tuple[str, ...]:
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)
 ]
+# one more than a handle may have: the @ that some write before it
+Handle = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_HANDLE + 1),
+    AfterValidator(_mentionable),
+]
 Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
 Locale = Annotated[str, StringConstraints(pattern=LOCALE, max_length=85)]
 Email = Annotated[str, StringConstraints(pattern=EMAIL, max_length=254)]
@@ -81,7 +99,11 @@ class Personal(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    handle: Line | None = Field(None, description="how others mention the person", examples=["ann"])
+    handle: Handle | None = Field(
+        None,
+        description="how others mention the person: letters, digits and _ . - (an @ before it is left out)",
+        examples=["ann"],
+    )
     name: Line | None = Field(None, description="the name to show", examples=["Ann Example"])
     tz: Zone | None = Field(None, description="IANA time zone", examples=["Europe/Berlin"])
     locale: Locale | None = Field(None, description="BCP 47 language tag", examples=["en-GB"])

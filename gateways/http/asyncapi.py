@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateways.http.schemas import audiences, publishable, published, pushed
+from gateways.http.schemas import BEARER, audiences, publishable, published, pushed
 from gateways.http.signals import CALLS, SIGNALS, SocketCall
 from schemas.events.registry import REGISTRY
 
@@ -47,7 +47,7 @@ def _rest() -> dict[str, Any]:
         "operations": _operations(),
         "components": {
             "messages": _messages(),
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": BEARER,
         },
     }
 

@@ -8,15 +8,14 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from gateways.config import BODY_S
 from gateways.problems import ProblemError, bad_request, from_validation, invalid, timed_out
+from schemas.events.wire import MAX_MEMBERS
 
 Model = TypeVar("Model", bound=BaseModel)
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
-
-BODY_S = 30.0
-MAX_MEMBERS = 100  # more than any model has; each unknown one would cost an error
 
 
 async def read_bytes(request: web.Request, media_types: Collection[str]) -> bytes:
@@ -58,7 +57,7 @@ class JsonBody(Generic[Model]):
         value = parse_json(await read_bytes(request, self._media_types))
         if not isinstance(value, dict):
             raise invalid([("", "must be a JSON object")])
-        if len(value) > MAX_MEMBERS:
+        if len(value) > MAX_MEMBERS:  # each unknown one would cost an error
             raise invalid([("", f"must have at most {MAX_MEMBERS} members")])
         try:
             return self._model.model_validate(value)

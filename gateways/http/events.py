@@ -26,11 +26,17 @@ HIGHEST = 2**63 - 1
 event_id = TypeAdapter[UUID](Uuid)
 
 
+def place_in_log(text: str) -> int | None:
+    """A number of the log as it is written, or None; none has more digits than a bigint always holds."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def _since(given: object) -> int | datetime:
     """A number is a place in the log; anything else must be a time, whose + may have arrived as a space."""
     text = str(given)
-    if text.isascii() and text.isdigit() and len(text) < 19:
-        return int(text)
+    place = place_in_log(text)
+    if place is not None:
+        return place
     try:
         return moment.validate_python(text[:10] + text[10:].replace(" ", "+"))
     except ValidationError as error:

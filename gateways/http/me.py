@@ -14,8 +14,8 @@ from gateways.http.body import JSON, MERGE_PATCH, JsonBody
 from gateways.http.people import UserShown, shown_user
 from gateways.http.route import Call, Reply, Route, answer
 from gateways.problems import ProblemError
+from schemas.events.members import rfc3339
 from schemas.profile import Personal
-from schemas.store.events import rfc3339
 from schemas.store.users import User
 
 PAGE = 200
@@ -56,7 +56,6 @@ async def get_me(call: Call[None, None]) -> web.Response:
 
 
 async def patch_me(call: Call[None, PersonalChanges]) -> web.Response:
-    await _me(call)
     changes = call.body.model_dump(exclude_unset=True)
     user = await call.gateway.users.patch(call.gateway.pool, call.principal.id, changes)
     if user is None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from gateways.http.route import AnyRoute, Reply
-from gateways.http.schemas import publishable, published
+from gateways.http.schemas import BEARER, publishable, published
 from gateways.problems import MEDIA_TYPE, ProblemBody
 
 TEMPLATE = "#/components/schemas/{model}"
@@ -55,7 +55,7 @@ def openapi(routes: Sequence[AnyRoute], public_url: str | None = None) -> dict[s
         "components": {
             "schemas": {**definitions.get("$defs", {}), **_events()},
             "responses": {f"Problem{status}": _problem(status) for status in PROBLEMS},
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": BEARER,
         },
     }
 
@@ -134,15 +134,10 @@ def _parameters(route: AnyRoute) -> list[dict[str, Any]]:
         schema = route.query.model_json_schema()
         for name, member in schema.get("properties", {}).items():
             found.append(_query_parameter(name, member))
-    for name, words in route.headers.items():
-        found.append({"name": name, "in": "header", "description": words, "schema": HEADER_SCHEMAS[name]})
+    for name, header in route.headers.items():
+        described = {"description": header.description, "schema": header.schema}
+        found.append({"name": name, "in": "header", **described})
     return found
-
-
-HEADER_SCHEMAS = {
-    "Idempotency-Key": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-    "Last-Event-ID": {"type": "string", "pattern": "^[0-9]{1,18}$"},
-}
 
 
 def _query_parameter(name: str, member: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import orjson
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-from gateways.failures import Handler
 from gateways.problems import not_found
 
 WEB = Path(__file__).parent.parent / "web"
@@ -34,6 +34,9 @@ NO_CLIENT_ROUTE = (
     "/webhooks/",
     "/u/",
 )
+# What the page reads to know whether it may offer the development sign-in; written for production.
+SAYS_PRODUCTION = b'<meta name="hub-development" content="no">'
+SAYS_DEVELOPMENT = b'<meta name="hub-development" content="yes">'
 FRESH = {"Cache-Control": "no-cache"}  # the browser asks each time, and is told 304 by the ETag
 MISSING = "The libraries of the web client are not installed: run `make up`, which fetches them once.\n"
 
@@ -41,7 +44,8 @@ MISSING = "The libraries of the web client are not installed: run `make up`, whi
 class Pages:
     """Serves files below one folder; nothing outside it, and no library that is not on the list."""
 
-    def __init__(self, folder: Path = WEB) -> None:
+    def __init__(self, folder: Path = WEB, *, development: bool = False) -> None:
+        self._development = development
         self._folder = folder.resolve()
         self._libraries = self._folder / "node_modules"
 
@@ -52,11 +56,11 @@ class Pages:
         app.router.add_get("/vendor/{path:.+}", self.library)
         app.middlewares.append(self.client_routes)
 
-    async def index(self, _request: web.Request) -> web.StreamResponse:
-        return self._page("index.html")
+    async def index(self, request: web.Request) -> web.StreamResponse:
+        return self._page("index.html", request)
 
-    async def docs(self, _request: web.Request) -> web.StreamResponse:
-        return self._page("docs.html")
+    async def docs(self, request: web.Request) -> web.StreamResponse:
+        return self._page("docs.html", request)
 
     async def module(self, request: web.Request) -> web.StreamResponse:
         """One of our own files; those of types the browser does not load are not for it."""
@@ -74,15 +78,23 @@ class Pages:
             wants_page = "text/html" in request.headers.get("Accept", "")
             ours = not request.path.startswith(NO_CLIENT_ROUTE) and "." not in request.path.rpartition("/")[2]
             if request.method in ("GET", "HEAD") and wants_page and ours:
-                return self._page("index.html")
+                return self._page("index.html", request)
             raise
 
-    def _page(self, name: str) -> web.StreamResponse:
+    def _page(self, name: str, request: web.Request) -> web.StreamResponse:
         if not self._libraries.is_dir():
             return web.Response(status=503, text=MISSING, headers={"Retry-After": "10"})
-        file = self._folder / name
-        headers = {"Content-Security-Policy": page_policy(file), "Content-Type": "text/html; charset=utf-8"}
-        return web.FileResponse(file, headers=headers | FRESH)
+        page = (self._folder / name).read_bytes()
+        if self._development:
+            page = page.replace(SAYS_PRODUCTION, SAYS_DEVELOPMENT)
+        tag = hashlib.sha256(page).hexdigest()[:32]
+        headers = {"Content-Security-Policy": page_policy(page), "Content-Type": "text/html; charset=utf-8"}
+        answer = web.Response(body=page, headers=headers | FRESH)
+        if any(one.value in (tag, "*") for one in request.if_none_match or ()):
+            # With the policy: the headers of a 304 take the place of those the browser has kept.
+            answer = web.Response(status=304, headers=headers | FRESH)
+        answer.etag = tag
+        return answer
 
     def _library(self, path: str) -> web.StreamResponse:
         relative = orjson.loads((self._folder / "vendor.json").read_bytes()).get(path)
@@ -115,9 +127,9 @@ def _existing(file: Path) -> Path | None:
         return None
 
 
-def page_policy(page: Path) -> str:
+def page_policy(page: bytes) -> str:
     """The Content-Security-Policy of a page: scripts of our own only, and its import map by hash."""
-    maps = INLINE_MAP.findall(page.read_bytes())
+    maps = INLINE_MAP.findall(page)
     hashes = "".join(f" 'sha256-{base64.b64encode(hashlib.sha256(one).digest()).decode()}'" for one in maps)
     return (
         f"default-src 'none'; script-src 'self'{hashes}; style-src 'self'; "

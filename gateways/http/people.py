@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from schemas.store.events import rfc3339
+from schemas.events.members import rfc3339
 from schemas.store.users import User
 
 

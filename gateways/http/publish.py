@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from bus.outbox import Accepted, EventConflictError, Submission, needs_transaction
 from bus.telemetry import ACCEPTED
 from gateways.http.body import JSON, parse_json, read_bytes
-from gateways.http.route import Call, Reply, Route, answer
-from gateways.problems import MAX_ERRORS, ProblemError, conflict, invalid
+from gateways.http.route import Call, Header, Reply, Route, answer
+from gateways.problems import ProblemError, conflict, invalid
 from schemas.db import Connection
 from schemas.events.registry import REGISTRY, InvalidEventError
+from schemas.events.wire import MAX_ERRORS
 from schemas.store.idempotency import IdempotencyKeys, KeyReusedError
 
 ONE = "application/cloudevents+json"
@@ -188,7 +189,12 @@ ROUTES = (
         scopes=("publish",),
         publishes=True,
         body=EventsBody(),
-        headers={KEY_HEADER: "the same key within 24 h gets the same answer, and nothing is published twice"},
+        headers={
+            KEY_HEADER: Header(
+                description="the same key within 24 h gets the same answer, and nothing is published twice",
+                schema={"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[ -~]+$"},
+            )
+        },
         replies={202: Reply(description="Accepted: committed and on its way", model=AcceptedEvents)},
         problems=(409,),
     ),

@@ -60,6 +60,14 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """One request header, for the documents; the handler itself checks it."""
+
+    description: str
+    schema: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route(Generic[Query, Body]):
     """A route of the public interface."""
 
@@ -76,8 +84,8 @@ class Route(Generic[Query, Body]):
     path_types: Mapping[str, TypeAdapter[Any]] = field(default_factory=dict)
     query: type[Query] | None = None
     body: BodyReader[Body] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Request headers worth documenting, with what they mean."""
+    headers: Mapping[str, Header] = field(default_factory=dict)
+    """Request headers worth documenting."""
     replies: Mapping[int, Reply] = field(default_factory=dict)
     problems: tuple[int, ...] = ()
     """Error answers beyond those that follow from the rest of the declaration."""

@@ -17,10 +17,12 @@ DOCUMENTS = docs.routes(lambda: PUBLIC)
 PUBLIC: tuple[AnyRoute, ...] = (*RESOURCES, *DOCUMENTS)
 
 
-def served(config: GatewayConfig) -> tuple[AnyRoute, ...]:
-    """The routes of one process.
-
-    The development sign-in only where there is a secret for it, and never where others can reach the hub.
-    """
+def in_development(config: GatewayConfig) -> bool:
+    """Whether there is a development sign-in: with a secret for it, never where others can reach the hub."""
     alone = config.public_url is None or is_loopback_url(config.public_url)
-    return (*PUBLIC, *dev.ROUTES) if config.dev_secret is not None and alone else PUBLIC
+    return config.dev_secret is not None and alone
+
+
+def served(config: GatewayConfig) -> tuple[AnyRoute, ...]:
+    """The routes of one process."""
+    return (*PUBLIC, *dev.ROUTES) if in_development(config) else PUBLIC

@@ -1,4 +1,4 @@
-"""Owns the JSON Schemas of events for the documents: as they are published, and as sockets get them."""
+"""Owns what the two documents share: how one signs in, and events as they are published and pushed."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,6 +8,7 @@ from schemas.events.registry import REGISTRY
 from schemas.events.wire import EXTENSION, MAX_MEMBERS
 from schemas.ids import USER_ID_PATTERN
 
+BEARER = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 ID = {"type": "string", "format": "uuid"}
 TIME = {"type": "string", "format": "date-time"}
 LABEL = {"type": "string", "minLength": 1, "maxLength": 300}

@@ -8,11 +8,10 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateways.auth import LEEWAY
 from gateways.gateway import Gateway
 from gateways.http import records
-from gateways.http.events import Seq
-from gateways.http.route import Call, Reply, Route
+from gateways.http.events import Seq, place_in_log
+from gateways.http.route import Call, Header, Reply, Route
 from gateways.problems import invalid, unavailable
 from schemas.db import RETRYABLE
 from schemas.events.members import Label
@@ -23,6 +22,7 @@ AT_ONCE = 50
 PAGE = 200
 KEEP_ALIVE_S = 15.0
 MEDIA_TYPE = "text/event-stream"
+LAST_ID = "Last-Event-ID"
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +82,7 @@ async def _stream(call: Call[TailFilter, None]) -> web.StreamResponse:
 async def _follow(call: Call[TailFilter, None], after: int, response: web.StreamResponse) -> None:
     """Show what comes for as long as the reader could open the tail anew."""
     await response.write(b": following\n\n")
-    until = _end(call)
+    until = call.principal.stays_until(call.gateway.clock.now())
     while not await _is_over(call, until):
         found, after = await _next(call.gateway, call.query, after)
         if found:
@@ -91,12 +91,6 @@ async def _follow(call: Call[TailFilter, None], after: int, response: web.Stream
         left = (until - call.gateway.clock.now()).total_seconds()
         if not await call.gateway.events.wait_relayed(after, max(0.0, min(KEEP_ALIVE_S, left))):
             await response.write(b": still here\n\n")
-
-
-def _end(call: Call[TailFilter, None]) -> datetime:
-    """When the token ends; who was let in within the leeway stays until its end."""
-    expires_at = call.principal.expires_at
-    return expires_at if expires_at > call.gateway.clock.now() else expires_at + LEEWAY
 
 
 async def _is_over(call: Call[TailFilter, None], until: datetime) -> bool:
@@ -108,12 +102,13 @@ async def _is_over(call: Call[TailFilter, None], until: datetime) -> bool:
 
 async def _start(call: Call[TailFilter, None]) -> int:
     """The number to begin above: the one the reader names, or the last one."""
-    last_id = call.request.headers.get("Last-Event-ID")
-    if last_id is not None:
-        if not (last_id.isascii() and last_id.isdigit() and len(last_id) < 19):
-            raise invalid([("Last-Event-ID", "must be the `id` of an event of this stream")])
-        return int(last_id)
-    return call.query.since if call.query.since is not None else await call.gateway.events.head()
+    last_id = call.request.headers.get(LAST_ID)
+    if last_id is None:
+        return call.query.since if call.query.since is not None else await call.gateway.events.head()
+    place = place_in_log(last_id)
+    if place is None:
+        raise invalid([(LAST_ID, "must be the `id` of an event of this stream")])
+    return place
 
 
 async def _next(gateway: Gateway, query: TailFilter, after: int) -> tuple[list[Record], int]:
@@ -144,7 +139,12 @@ ROUTES = (
         tag="events",
         scopes=("admin",),
         query=TailFilter,
-        headers={"Last-Event-ID": "continue behind this number"},
+        headers={
+            LAST_ID: Header(
+                description="continue behind this number",
+                schema={"type": "string", "pattern": "^[0-9]{1,18}$"},
+            )
+        },
         replies={200: Reply(description="Events as they happen", media_type=MEDIA_TYPE)},
         streams=True,
     ),

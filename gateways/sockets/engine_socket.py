@@ -191,10 +191,10 @@ class EngineSocket:
 
     async def _posted(self, request: web.Request) -> list[str]:
         try:
-            async with asyncio.timeout(self._config.timings.ping_timeout):
+            async with asyncio.timeout(self._config.timings.body_timeout):
                 packets = (await self._body(request)).decode().split("\x1e")
-        except (UnicodeDecodeError, TimeoutError):
-            packets = []
+        except (UnicodeDecodeError, TimeoutError, web.RequestPayloadError):
+            packets = []  # no text, too slow, or not encoded as its headers say
         if not 0 < len(packets) <= POLLED_PACKETS:
             self.close(Closing.MALFORMED)
             raise BadRequestError

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
 
 from gateways.sockets.connection import Session
-from schemas.events.members import PATTERN_WORDS
+from schemas.events.words import in_words, printable
 
 Answer = Mapping[str, Any]
 PayloadT = TypeVar("PayloadT", bound=BaseModel)
@@ -77,7 +76,7 @@ def parse(model: type[PayloadT], arguments: Sequence[Any]) -> PayloadT:
         return model.model_validate(payload)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise RefusedError("invalid", _words(first), _path(first["loc"])) from None
+        raise RefusedError("invalid", in_words(first), _path(first["loc"])) from None
 
 
 def _check_size(payload: Mapping[str, Any]) -> None:
@@ -105,22 +104,4 @@ def _values(value: object, most: int) -> int:
 
 
 def _path(parts: Iterable[object]) -> str:
-    return ".".join(part if part.isprintable() else ascii(part)[1:-1] for part in map(_short, parts))
-
-
-def _short(part: object) -> str:
-    return str(part)[:100]
-
-
-def _words(error: ErrorDetails) -> str:
-    match error["type"]:
-        case "string_pattern_mismatch":
-            return PATTERN_WORDS[error["ctx"]["pattern"]]
-        case "extra_forbidden":
-            return "is not a member of this event"
-        case "model_type":
-            return "must be an object"
-        case "tuple_type":
-            return "must be a list"
-        case _:
-            return error["msg"].replace("Input should", "must", 1).replace("String should", "must", 1)
+    return ".".join(printable(str(part)) for part in parts)

@@ -37,8 +37,11 @@ from gateways.sockets.timings import Timings
 FORGIVEN: Final = 3
 """How many broken packets a connection may send; one more closes it."""
 ATTACHMENTS: Final = 10
-STRANGER_CHARS: Final = 16_384
-"""The longest packet taken from who is signed in nowhere: room for a large token."""
+LARGE_CHARS: Final = 16_384
+"""The longest packet taken from who is signed in nowhere: room for a large token. To the others a longer
+one counts as several: one more for each time this much."""
+HEAD_CHARS: Final = 300
+"""How much of a packet is read to learn whose answer its sender waits for."""
 PATIENCE: Final = 10
 """How many bursts of refused events a connection may send before it is closed."""
 
@@ -166,14 +169,27 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         if connection.draining:
             return
         connection.attachments = 0
-        if len(text) > STRANGER_CHARS and not await self._is_signed_in(connection):
-            # Decoding may cost much more than sending did: that has to be paid for with a token.
+        # Decoding may cost much more than sending did: that is paid for before, with a token and by size.
+        if len(text) > LARGE_CHARS and not await self._is_signed_in(connection):
             self.malformed(sid, "a large packet from who is not signed in")
-            return
+        elif self._may(connection, 1 + len(text) // LARGE_CHARS):
+            await self._take(connection, text)
+        else:
+            self._turn_away(connection, text)
+
+    # Packets
+
+    @staticmethod
+    async def _is_signed_in(connection: Connection) -> bool:
+        if not connection.sessions:
+            await connection.lanes.finish()  # a sign-in may be under way
+        return bool(connection.sessions)
+
+    async def _take(self, connection: Connection, text: str) -> None:
         try:
             packet = HubPacket(encoded_packet=text)
         except ValueError:
-            self.malformed(sid, "not a Socket.IO packet")
+            self.malformed(connection.sid, "not a Socket.IO packet")
             return
         namespace = packet.namespace or "/"
         match packet.packet_type if text else None:
@@ -184,23 +200,28 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
             case wire.EVENT:
                 await self._event(connection, namespace, packet)
             case wire.BINARY_EVENT | wire.BINARY_ACK:
-                self._binary(connection, namespace, packet)
+                self._binary(connection, namespace, packet, BINARY)
             case _:
-                self.malformed(sid, "a packet no client sends here")
+                self.malformed(connection.sid, "a packet no client sends here")
 
-    # Packets
-
-    @staticmethod
-    async def _is_signed_in(connection: Connection) -> bool:
-        if not connection.sessions:
-            await connection.lanes.finish()  # a sign-in may be under way
-        return bool(connection.sessions)
+    def _turn_away(self, connection: Connection, text: str) -> None:
+        """Refuse a packet beyond the allowance without decoding what it carries."""
+        try:
+            packet = _head(text)
+        except ValueError:
+            connection.socket.close(Closing.MALFORMED)
+            return
+        namespace = packet.namespace or "/"
+        match packet.packet_type:
+            case wire.CONNECT:
+                connection.socket.send(frames.refused(namespace, TOO_MANY.message, TOO_MANY.code))
+            case wire.EVENT:
+                self._refuse(connection, namespace, packet.id, TOO_MANY)
+            case wire.BINARY_EVENT | wire.BINARY_ACK:
+                self._binary(connection, namespace, packet, TOO_MANY)
 
     async def _connect(self, connection: Connection, namespace: str, auth: object) -> None:
-        if not self._may(connection):
-            refusal = frames.refused(namespace, "too many events: slow down", "rate_limited")
-            connection.socket.send(refusal)
-        elif namespace not in self._names:
+        if namespace not in self._names:
             # Without a code: the test suite of the protocol wants this object and nothing beside it.
             connection.socket.send(frames.refused(namespace, "Invalid namespace"))
         else:
@@ -217,7 +238,7 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
             if not connection.sessions:
                 connection.start_deadline(self._timings.connect_timeout, Closing.UNUSED)
 
-        if self._may(connection) and namespace in self._names:
+        if namespace in self._names:
             await connection.lanes.put(namespace, leave)
 
     async def _event(self, connection: Connection, namespace: str, packet: HubPacket) -> None:
@@ -226,8 +247,6 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         if not (isinstance(data, list) and data and isinstance(data[0], str)):
             self._refuse(connection, namespace, packet.id, INVALID)
             self.malformed(connection.sid, "an event without a proper name")
-        elif not self._may(connection):
-            self._refuse(connection, namespace, packet.id, TOO_MANY)
         elif namespace in self._names:
             await connection.lanes.put(
                 namespace, partial(self._handle, connection, namespace, data, packet.id)
@@ -238,13 +257,14 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         if session is not None:  # else it was refused or ended, and what was under way is void
             await self._events.handle(session, data[0], data[1:], ack)
 
-    def _binary(self, connection: Connection, namespace: str, packet: HubPacket) -> None:
+    def _binary(
+        self, connection: Connection, namespace: str, packet: HubPacket, answer: RefusedError
+    ) -> None:
         """Refuse it, and let its attachments pass by: nothing the hub understands is binary."""
         if packet.attachment_count > ATTACHMENTS:
             connection.socket.close(Closing.MALFORMED)
             return
         connection.attachments = packet.attachment_count
-        answer = BINARY if self._may(connection) else TOO_MANY
         if packet.packet_type == wire.BINARY_EVENT:
             self._refuse(connection, namespace, packet.id, answer)
 
@@ -253,11 +273,11 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         if ack is not None:
             connection.socket.send(frames.ack(namespace, ack, error.answer()))
 
-    def _may(self, connection: Connection) -> bool:
-        """Take one of the connection's packets from its allowance; who goes on without is closed."""
-        if self._rate.take(connection.sid) == 0:
+    def _may(self, connection: Connection, cost: int) -> bool:
+        """Take what a packet costs from the connection's allowance; who goes on without is closed."""
+        if self._rate.take(connection.sid, cost) == 0:
             return True
-        if self._patience.take(connection.sid) > 0:
+        if self._patience.take(connection.sid, cost) > 0:
             connection.socket.close(Closing.ABUSE)
         return False
 
@@ -278,3 +298,9 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
     async def _let_go(self, connection: Connection) -> None:
         await connection.lanes.finish()
         connection.socket.close(Closing.DRAINING)
+
+
+def _head(text: str) -> HubPacket:
+    """A packet without what it carries: type, namespace, id. Raises ValueError if that is not to be seen."""
+    starts = [text.find(bracket, 0, HEAD_CHARS) for bracket in "[{"]
+    return HubPacket(encoded_packet=text[: min((at for at in starts if at >= 0), default=HEAD_CHARS)])

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network
 from typing import Final
 
 from aiohttp import web
 
-from gateways.address import client_address
+from gateways.address import client_address, parse_address
 from gateways.config import Limits
 from gateways.limits import RateLimiter
 from gateways.sockets.connection import ConnectRefusal
@@ -65,12 +65,9 @@ class Reception:
 
 def _neighbourhood(address: str) -> str:
     """Who shares a bucket: of IPv6 the whole /64, because one machine has all of its addresses to itself."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
+    parsed = parse_address(address)
+    if parsed is None:
         return address  # a listener on a socket file knows none
     if not isinstance(parsed, IPv6Address):
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
+        return str(parsed)
     return str(IPv6Network((int(parsed), 64), strict=False))

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from bus.telemetry import CONNECTIONS, CONNECTS_REFUSED
-from gateways.auth import LEEWAY, IdentityUnavailableError, Principal, UnauthorizedError
+from gateways.auth import IdentityUnavailableError, Principal, UnauthorizedError
 from gateways.gateway import Gateway
 from gateways.sockets import frames
 from gateways.sockets.closing import Closing
@@ -99,9 +99,7 @@ class Sessions:
         connection.stop_deadline()
         self._membership.add(session, self._namespaces[session.namespace].rooms_of(session.user))
         CONNECTIONS.labels(session.namespace).inc()
-        expires_at = session.principal.expires_at
-        # Who was let in within the leeway stays until its end: closed at once, they would only come back.
-        self._watch(session, expires_at if expires_at > self._gateway.clock.now() else expires_at + LEEWAY)
+        self._watch(session, session.principal.stays_until(self._gateway.clock.now()))
 
     def _watch(self, session: Session, until: datetime) -> None:
         left = (until - self._gateway.clock.now()).total_seconds()

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from gateways.config import BODY_S
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
@@ -15,6 +17,8 @@ class Timings:
     """The same for a connection that was refused at the door: long enough to hear why."""
     upgrade_timeout: float = 10.0
     """From the websocket of an upgrade to its last word."""
+    body_timeout: float = BODY_S
+    """For the whole body of one polling POST."""
     handler_timeout: float = 15.0
     """For one sign-in or one event; then the client hears of a failure."""
     close_grace: float = 5.0

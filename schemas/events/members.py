@@ -60,16 +60,17 @@ def _uuid(value: object) -> UUID:
 
 
 def _time(value: object) -> datetime:
+    wrong = PydanticCustomError(
+        "time", "must be an RFC 3339 time with its zone, from 1970 to 9999, such as 2026-01-31T12:00:00Z"
+    )
     try:
         if isinstance(value, str) and _RFC3339.fullmatch(value):
             value = datetime.fromisoformat(value.upper())
         if isinstance(value, datetime) and value.tzinfo and (moment := value.astimezone(UTC)) >= _EPOCH:
             return moment
     except (ValueError, OverflowError):  # the 30th of February; a year beyond 9999 in UTC
-        pass
-    raise PydanticCustomError(
-        "time", "must be an RFC 3339 time with its zone, from 1970 to 9999, such as 2026-01-31T12:00:00Z"
-    )
+        raise wrong from None
+    raise wrong
 
 
 def _not_too_many(value: object) -> object:
@@ -88,4 +89,5 @@ Uuids = Annotated[tuple[Uuid, ...], Field(strict=False, max_length=_MANY), Befor
 
 
 def rfc3339(moment: datetime) -> str:
+    """Write an instant in UTC, ending in Z."""
     return moment.isoformat().replace("+00:00", "Z")

@@ -7,10 +7,9 @@ from itertools import islice
 from typing import Any, Final
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from schemas.events.base import ENVELOPE, Envelope
-from schemas.events.members import PATTERN_WORDS
+from schemas.events.words import in_words, printable
 
 _PROTOCOL: Final = frozenset({"specversion", "type", "datacontenttype", "data"})
 _KNOWN: Final = ENVELOPE | _PROTOCOL
@@ -21,13 +20,6 @@ _EXTENSION: Final = re.compile(EXTENSION.strip("^$"))
 # Enough for anyone who repairs an event by hand, and a bound on what a hostile one makes us do and answer.
 MAX_ERRORS: Final = 100
 MAX_MEMBERS: Final = 100
-
-_WORDS: Final = {
-    "missing": "is required",
-    "string_too_short": "must not be empty",
-    "string_unicode": "must be valid Unicode (it contains half of a surrogate pair)",
-    "tuple_type": "must be a list",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +76,4 @@ def value_errors(model: type[Envelope], invalid: ValidationError) -> Iterator[Fi
     for error in invalid.errors(include_url=False, include_input=False):
         field, *deeper = map(str, error["loc"])
         path = f"data.{names[field]}" if field in names else field
-        yield FieldError(".".join((path, *deeper)), _words(error))
-
-
-def _words(error: ErrorDetails) -> str:
-    if error["type"] == "string_pattern_mismatch":
-        return PATTERN_WORDS[error["ctx"]["pattern"]]
-    if error["type"] in _WORDS:
-        return _WORDS[error["type"]]
-    return error["msg"].replace("Input should", "must", 1).replace("String should", "must", 1)
-
-
-def printable(name: str) -> str:
-    """A stranger's member name, fit for an answer: short, and nothing JSON or PostgreSQL cannot hold."""
-    short = name[:100]
-    return short if short.isprintable() else ascii(short)[1:-1]
+        yield FieldError(".".join((path, *deeper)), in_words(error))

@@ -29,6 +29,7 @@ from schemas.store.events import EventLog
 from schemas.store.users import Users
 
 SECRET = "a secret of thirty-two bytes, or more"
+JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,11 @@ def token_of(user: str, *scopes: str, ttl: timedelta = timedelta(hours=1), secre
 def liked(content: str = "c1", **members: Any) -> dict[str, Any]:
     """A valid event as someone might publish it."""
     return {"type": "content.liked", "data": {"content_id": content, "author": "ann"}, **members}
+
+
+async def logged(pool: Pool) -> int:
+    """How many events the log holds."""
+    return int(await pool.fetchval("SELECT count(*) FROM events"))
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import orjson
@@ -11,7 +12,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from gateways.failures import problems
-from gateways.http.pages import Pages
+from gateways.http.pages import SAYS_DEVELOPMENT, SAYS_PRODUCTION, Pages
 from tests.gateways.http.served import Caller
 
 INDEX = '<!doctype html><script type="importmap">{"imports":{}}</script><p>the client</p>'
@@ -40,16 +41,22 @@ def folder(tmp_path: Path) -> Path:
     return web_folder
 
 
-@pytest.fixture
-async def browser(folder: Path) -> AsyncIterator[Caller]:
+@asynccontextmanager
+async def serving_pages(pages: Pages) -> AsyncIterator[Caller]:
     app = web.Application(middlewares=[problems])
-    Pages(folder).add_to(app)
+    pages.add_to(app)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with ClientSession() as session:
         yield Caller(f"http://127.0.0.1:{runner.addresses[0][1]}", session)
     await runner.cleanup()
+
+
+@pytest.fixture
+async def browser(folder: Path) -> AsyncIterator[Caller]:
+    async with serving_pages(Pages(folder)) as caller:
+        yield caller
 
 
 async def test_the_client_and_its_files_are_served_with_their_types(browser: Caller) -> None:
@@ -70,6 +77,30 @@ async def test_a_file_the_browser_has_is_not_sent_again(browser: Caller) -> None
     etag = (await browser.get("/web/app.js")).headers["ETag"]
     answered = await browser.get("/web/app.js", headers={"If-None-Match": etag})
     assert (answered.status, answered.body) == (304, b"")
+
+
+async def test_a_page_the_browser_has_is_not_sent_again_until_it_says_something_else(
+    browser: Caller, folder: Path
+) -> None:
+    first = await browser.get("/")
+    etag = first.headers["ETag"]
+    answered = await browser.get("/", headers={"If-None-Match": f'"other", {etag}'})
+    assert (answered.status, answered.body) == (304, b"")
+    for kept in ("ETag", "Content-Security-Policy", "Cache-Control"):
+        assert answered.headers[kept] == first.headers[kept]
+    (folder / "index.html").write_text(INDEX + "<p>and more</p>")
+    assert (await browser.get("/", headers={"If-None-Match": etag})).status == 200
+
+
+@pytest.mark.parametrize(("development", "said"), [(True, "yes"), (False, "no")])
+async def test_the_page_says_whether_there_is_a_development_sign_in(
+    folder: Path, development: bool, said: str
+) -> None:
+    (folder / "index.html").write_text(f'{INDEX}<meta name="hub-development" content="no">')
+    async with serving_pages(Pages(folder, development=development)) as browser:
+        for path in ("/", "/profile"):
+            body = (await browser.get(path, headers=HTML)).body.decode()
+            assert f'<meta name="hub-development" content="{said}">' in body
 
 
 async def test_what_is_not_for_browsers_is_not_served(browser: Caller, folder: Path) -> None:
@@ -137,6 +168,7 @@ async def test_the_real_client_is_whole(nobody: Caller) -> None:
     if answered.status == 503:
         pytest.skip("the web client's libraries are not installed")
     assert "<!doctype html>" in answered.body.decode()
+    assert SAYS_PRODUCTION in answered.body or SAYS_DEVELOPMENT in answered.body
     for page in ("/", "/docs"):
         body = (await nobody.get(page)).body.decode()
         loaded = re.findall(r'(?:src|href)="(/(?:web|vendor)/[^"]+)"', body)

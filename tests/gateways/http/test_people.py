@@ -94,6 +94,19 @@ async def test_a_wrong_member_is_422_and_named(service: Caller, member: str, val
         assert answered.paths[0].startswith(member), (value, answered.body)
 
 
+async def test_what_is_wrong_is_said_in_plain_words(service: Caller) -> None:
+    wrong = {"roles": ["a b"], "handle": "", "email": "ann", "colour": "red", "tz": "Mars", "locale": 5}
+    told = {one["path"]: one["message"] for one in (await put(service, "ann", wrong)).json["errors"]}
+    assert told == {
+        "roles[0]": "must be 1 to 64 of the characters A-Z a-z 0-9 _ . : -",
+        "handle": "must not be empty",
+        "email": "must be an e-mail address",
+        "colour": "is not known here",
+        "tz": "is not a time zone of the IANA database, such as Europe/Berlin",
+        "locale": "must be a valid string",
+    }
+
+
 async def test_good_members_of_many_kinds_are_taken(service: Caller) -> None:
     for profile in (
         {"locale": "en"},

@@ -13,7 +13,7 @@ from gateways.http import me
 from schemas.db import Pool
 from schemas.store.users import Users
 from tests.gateways.http.conftest import WithLimits
-from tests.gateways.http.served import Answered, Caller, liked, serving
+from tests.gateways.http.served import JSON, Answered, Caller, liked, serving
 
 
 def assert_problem(answered: Answered, status: int, code: str) -> None:
@@ -45,6 +45,26 @@ async def test_a_wrong_method_is_405_and_told_which_would_do(admin: Caller) -> N
     answered = await admin.call("DELETE", "/v1/events")
     assert_problem(answered, 405, "method_not_allowed")
     assert set(answered.headers["Allow"].split(",")) == {"GET", "HEAD", "POST"}
+
+
+async def test_whatever_is_refused_is_told_as_a_problem(limited: WithLimits, pool: Pool) -> None:
+    await Users().suspend(pool, "eve")
+    event = liked(id="0199c1de-7c00-7000-8000-000000000001")
+    async with serving(limited(body_bytes=2000, publish_rate=0.001, publish_burst=7, batch=1)) as nobody:
+        service = nobody.being("shop", "publish")
+        assert (await service.publish(event)).status == 202
+        assert_problem(await nobody.publish(event), 401, "unauthorized")
+        assert_problem(await nobody.being("ann").publish(event), 403, "forbidden")
+        assert_problem(await nobody.being("eve", "publish").publish(event), 403, "forbidden")
+        assert_problem(await service.post("/v1/events", data=b"{", headers=JSON), 400, "malformed")
+        assert_problem(await service.publish({**event, "actor": "eve"}), 409, "conflict")
+        assert_problem(await service.publish(liked("c" * 2000)), 413, "too_large")
+        assert_problem(await service.post("/v1/events", data=b"{}"), 415, "unsupported_media_type")
+        assert_problem(await service.publish({}), 422, "invalid")
+        assert_problem(await service.publish([liked(), liked()]), 422, "invalid")
+        late = await service.publish(event)
+        assert_problem(late, 429, "rate_limited")
+        assert int(late.headers["Retry-After"]) >= 1
 
 
 async def test_an_unexpected_error_is_500_and_says_nothing_of_itself(gateway: Gateway) -> None:

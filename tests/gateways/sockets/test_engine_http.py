@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from aiohttp import WSServerHandshakeError
 
+from gateways.config import BODY_S
 from gateways.sockets.reception import _neighbourhood
+from gateways.sockets.timings import Timings
 from tests.gateways.sockets.conftest import Serve, Served, quick, token_of
 from tests.gateways.sockets.raw import RawSocket, connect
 from tests.jsclient import JsClient
@@ -134,6 +136,29 @@ async def test_a_body_beyond_the_limit_ends_the_session(serve: Serve) -> None:
             yield b"4" * 200
 
     assert (await polling.post(chunks()))[0] == 400
+    assert (await polling.get())[0] == 400
+
+
+async def test_a_body_that_does_not_come_ends_the_session(serve: Serve) -> None:
+    polling = await Polling.open(await serve(quick(body_timeout=0.1)))
+    host, _, port = polling.hub.url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    path = f"/socket.io/?EIO=4&transport=polling&sid={polling.sid}"
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n4".encode())
+    async with asyncio.timeout(10):
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+    assert not polling.hub.sockets.server.connections
+    writer.close()
+
+
+def test_a_body_may_take_as_long_at_every_door() -> None:
+    assert Timings().body_timeout == BODY_S
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_body_with_a_broken_packing_ends_the_session(polling: Polling, encoding: str) -> None:
+    packed = {"Content-Encoding": encoding}
+    assert (await polling.call("POST", data=b"this is not packed", **packed))[0] == 400
     assert (await polling.get())[0] == 400
 
 
