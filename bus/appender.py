@@ -15,6 +15,7 @@ import structlog
 from bus import telemetry
 from bus.base import PUSH, Bus, BusError, Entry, events_stream
 from bus.log import RelayLog
+from bus.seldom import Seldom
 from bus.tasks import forever
 from schemas.db import Pool
 
@@ -59,6 +60,7 @@ class Appender:
         self._lasts: dict[str, int] = {}
         self._woken = asyncio.Event()
         self._trim_at = 0.0
+        self._say_behind = Seldom(log)
 
     def add(self, streams: Mapping[str, Sequence[Entry]]) -> None:
         """Take entries that were just committed; of too many none are kept: the log has them."""
@@ -84,7 +86,7 @@ class Appender:
             except BusError as error:
                 self._lasts.clear()
                 telemetry.BUS_ERRORS.inc()
-                log.warning("the streams are behind until the server answers again", error=str(error))
+                self._say_behind("the streams are behind until the server answers again", error=str(error))
 
         await forever(work, name="appender", pause_s=DOWN_S)
 
@@ -114,7 +116,7 @@ class Appender:
 
         The streams are asked before the log: whatever a stream holds was in the log earlier. A stream
         that is ahead of it therefore belongs to another history (a database put back from a backup). One
-        that is behind but has moved since the last look is left alone: its entries are on their way.
+        that is behind but has moved on since the last look is left alone: its entries are on their way.
         """
         lasts = await self._bus.last(self._streams)
         heads = {r["stream"]: r["seq"] for r in await self._pool.fetch("SELECT * FROM relay_heads")}
@@ -124,13 +126,14 @@ class Appender:
                 log.error("a stream is ahead of the log and is made anew", stream=stream, last=last)
                 await self._bus.drop([stream])
                 await self._mend(stream, 0, head)
-            elif last < head and self._lasts.get(stream, last) == last:
+            elif last < head and self._lasts.get(stream, last) >= last:
                 await self._mend(stream, last, head)
             self._lasts[stream] = last
         await self._trim()
 
     async def _mend(self, stream: str, last: int, head: int) -> None:
         """Append from the log what a stream lacks, from the oldest entry that is still needed on."""
+        lost = last < self._lasts.get(stream, 0)  # else it is the first look, as after a restart
         if not await self._is_ours(stream):
             log.error("a stream holds another history and is made anew", stream=stream, last=last)
             await self._bus.drop([stream])
@@ -146,7 +149,8 @@ class Appender:
             appended += len(entries)
         if appended:
             telemetry.MENDED.inc(appended)
-            log.warning("a stream was mended from the log", stream=stream, entries=appended)
+            say = log.warning if lost else log.info
+            say("a stream was mended from the log", stream=stream, entries=appended)
 
     async def _is_ours(self, stream: str) -> bool:
         """Say whether the stream's last entry is the log's entry of that number."""

@@ -6,6 +6,7 @@ from typing import Final
 
 import structlog
 
+from bus import commits
 from bus.tasks import forever
 from schemas import months
 from schemas.clock import Clock
@@ -18,7 +19,6 @@ AGAIN_S: Final = 60.0  # after a sweep that failed
 AT_A_TIME: Final = 10_000
 LOCK: Final = 4_829_334
 
-# Two counts, so that each reads its own partial index and never what was handled late.
 # The oldest event that somebody still has to number or to handle. The order of numbers is nearly that of
 # acceptance; an hour is far more than a transaction can take.
 NEEDED: Final = """
@@ -30,6 +30,10 @@ SELECT least(
     (SELECT min(r.accepted_at) FROM parked k JOIN relay_log r ON r.seq = k.seq WHERE k.state = 'parked')
 )
 """
+# Gateways were told long ago; what is left would only keep a person's id.
+FORGET_WORDS: Final = """
+UPDATE relay_log SET control = NULL WHERE control IS NOT NULL AND relayed_at < now() - interval '1 day'
+"""
 
 
 class Maintenance:
@@ -39,8 +43,8 @@ class Maintenance:
         self._pool = pool
         self._clock = clock
         self._retention = retention
-
         self._next_sweep = 0.0
+        self._merged: datetime | None = None
 
     async def keep(self) -> None:
         """Make months and apply retention, every hour for ever; within a minute after a failure."""
@@ -68,6 +72,8 @@ class Maintenance:
             "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'"
         )
         await connection.execute("DELETE FROM workers WHERE seen_at < now() - interval '1 day'")
+        await connection.execute(FORGET_WORDS)
+        self._merged = await commits.merge(connection, self._merged)
         if self._retention is not None:
             await _retain(connection, await _oldest(connection, self._clock.now() - self._retention))
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 import structlog
 
+from bus.seldom import Seldom
 from bus.tasks import spawn
 from schemas.db import RETRYABLE, Connection, Pool, Source
 from schemas.events.base import Event
@@ -60,6 +61,7 @@ class Outbox:
         self._pool = pool
         self._wanted = False
         self._waker: asyncio.Task[None] | None = None
+        self._say_unwoken = Seldom(log)
 
     async def add(self, tx: Connection, *events: Event) -> None:
         """Log our own events and queue them for the relay; an id that is known is left alone."""
@@ -116,7 +118,7 @@ class Outbox:
             try:
                 await self._pool.execute(f"NOTIFY {CHANNEL}")
             except RETRYABLE as error:
-                log.warning("the relay was not woken; it looks by itself", error=str(error))
+                self._say_unwoken("the relay was not woken; it looks by itself", error=str(error))
 
 
 def _content(sent: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from bus import commits
 from schemas.db import Connection, Source
 
 BEAT: Final = """
@@ -30,24 +31,25 @@ RELEASE: Final = """
 UPDATE consumer_positions SET owner = NULL, lease_until = NULL
 WHERE grp = $1 AND owner = $2 AND partition = ANY($3)
 """
+# Only to a number that the log gave: a stream may hold another history until the relay looks at it.
 ADVANCE: Final = """
 WITH moved AS (
     UPDATE consumer_positions SET seq = $5
-    WHERE grp = $1 AND partition = $2 AND epoch = $3 AND seq = $4 RETURNING seq
+    WHERE grp = $1 AND partition = $2 AND epoch = $3 AND seq = $4
+      AND EXISTS (SELECT 1 FROM relay_log r WHERE r.seq = $5 AND r.partition = $2)
+    RETURNING seq
 )
 INSERT INTO consumer_commits (grp, partition, seq) SELECT $1, $2, seq FROM moved
 ON CONFLICT (grp, partition, seq) DO UPDATE SET at = excluded.at
 RETURNING seq
 """
-
-
 LAST_BEFORE: Final = (
     "SELECT seq FROM relay_log WHERE relayed_at < $1 ORDER BY relayed_at DESC, seq DESC LIMIT 1"
 )
 
 
 class LostLeaseError(Exception):
-    """Another worker holds the partition now: what was done in this transaction must not be committed."""
+    """The position is not where we thought: what was done in this transaction must not be committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,9 @@ async def advance(tx: Connection, lease: Lease, before: int, after: int) -> None
     """
     moved = await tx.fetchval(ADVANCE, lease.group, lease.partition, lease.epoch, before, after)
     if moved is None:
-        raise LostLeaseError(f"{lease.group}/{lease.partition} was taken over")
+        raise LostLeaseError(
+            f"{lease.group}/{lease.partition} was taken over, or its stream holds what the log does not"
+        )
 
 
 async def hold(tx: Connection, lease: Lease) -> None:
@@ -146,4 +150,4 @@ async def rewind(tx: Connection, group: str, start: datetime | None) -> None:
         before,
     )
     await tx.execute("DELETE FROM parked WHERE grp = $1 AND seq > $2", group, before)
-    await tx.execute("DELETE FROM consumer_commits WHERE grp = $1 AND seq > $2", group, before)
+    await commits.forget_after(tx, group, before)

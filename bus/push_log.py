@@ -10,6 +10,7 @@ import structlog
 from bus import telemetry
 from bus.base import PUSH, Bus, BusError, Entry, PushEntry
 from bus.log import RelayLog
+from bus.seldom import Seldom
 from bus.tasks import forever
 from bus.worker import Away, unbroken
 from schemas.db import Pool
@@ -28,6 +29,8 @@ class PushTail:
         self._bus = bus
         self._log = RelayLog(pool)
         self._away = Away()
+        self._say_away = Seldom(log)
+        self._say_gap = Seldom(log)
         self.position: int | None = None
         """The number of the last entry delivered; None until the tail has begun."""
 
@@ -53,22 +56,26 @@ class PushTail:
             entries = await self._bus.read(PUSH, position, count=BATCH, block_ms=BLOCK_MS)
         except BusError as error:
             self._away.note()
-            log.warning("the gateway reads the log itself", error=str(error))
+            self._say_away("the gateway reads the log itself", error=str(error))
             return await self._log.push(position, BATCH)
         if not entries:
-            await self._check_history(position)
-        elif entries[0].prev != position:
+            return await self._compare(position)
+        if entries[0].prev != position:
             telemetry.PUSH_GAPS.inc()
-            log.warning("a gap is filled from the log", after=position, found=entries[0].seq)
+            self._say_gap("a gap is filled from the log", after=position, found=entries[0].seq)
             return await self._log.push(position, BATCH)
         return unbroken(entries, position)
 
-    async def _check_history(self, position: int) -> None:
-        """Begin anew when the log ends before our position: it was put back from a backup."""
+    async def _compare(self, position: int) -> list[Entry]:
+        """Ask the log about a stream that is quiet: it may be nobody's turn, or nobody who can write to it.
+
+        Begins anew when the log ends before our position: it was put back from a backup.
+        """
         head = await self._log.head(PUSH)
         if head < position:
             log.error("the log is behind this gateway, which begins anew", position=position, head=head)
             self.position = head
+        return await self._log.push(position, BATCH) if head > position else []
 
     def _observe(self, entry: Entry) -> None:
         telemetry.PUSH_SEQ.set(entry.seq)

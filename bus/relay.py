@@ -2,7 +2,7 @@
 
 Numbers drawn by writers become visible out of order, so no cursor over them is safe. The leader holds a
 session lock of PostgreSQL on the very connection that it works with: whoever lost the lock lost the
-connection, and can number nothing. A leader that is paused is thrown out by the session's idle time-outs.
+connection, and can number nothing. A leader that is paused is thrown out by the session's time-outs.
 """
 
 import asyncio
@@ -29,10 +29,12 @@ LOCK: Final = 4_829_332
 COMMAND_S: Final = 10.0
 RELAYED: Final = "relayed"
 
-# The time-outs throw out a leader that is paused. The plan is made anew for each batch, along the indexes:
-# one made while the tables were empty would read them whole ever after.
+# The time-outs throw out a leader that is paused, the last one in the middle of a large answer. The plan is
+# made anew for each batch, along the indexes: one made while the tables were empty would read them whole ever
+# after.
 SESSION: Final = f"""
 SET idle_session_timeout = '{PAUSED_S}s'; SET idle_in_transaction_session_timeout = '{PAUSED_S}s';
+SET tcp_user_timeout = '{PAUSED_S}s';
 SET plan_cache_mode = force_custom_plan;
 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
 """

@@ -1,5 +1,6 @@
 """Owns signals: typing, presence, viewer counts. At most once, never stored, without a number."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import structlog
 from bus import telemetry
 from bus.base import SEPARATOR, Bus, BusError, Target
 from bus.render import packet
+from bus.seldom import Seldom
 from bus.tasks import forever
 
 log = structlog.get_logger(__name__)
@@ -21,6 +23,8 @@ class Signals:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self._say_lost = Seldom(log, level=logging.INFO)
+        self._say_deaf = Seldom(log)
 
     async def publish(self, namespace: str, rooms: Sequence[str], name: str, data: Mapping[str, Any]) -> None:
         """Tell the sockets in some rooms; lost while the stream server is away."""
@@ -29,7 +33,7 @@ class Signals:
             await self._bus.signal(field + SEPARATOR + value)
         except BusError as error:
             telemetry.BUS_ERRORS.inc()
-            log.info("a signal was lost", signal=name, error=str(error))
+            self._say_lost("a signal was lost", signal=name, error=str(error))
 
     async def run(self, deliver: Callable[[Target], None]) -> None:
         """Deliver what is heard for ever; run it as a background task."""
@@ -41,6 +45,6 @@ class Signals:
                         # JSON text holds no raw NUL, so the last one parts rooms and packet
                         deliver(Target.from_field(*payload.rsplit(SEPARATOR, 1)))
             except BusError as error:
-                log.warning("no signals are heard", error=str(error))
+                self._say_deaf("no signals are heard", error=str(error))
 
         await forever(listen, name="signals", pause_s=PAUSE_S)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import structlog
 
+from bus.seldom import Seldom
 from schemas.db import RETRYABLE
 
 log = structlog.get_logger(__name__)
@@ -47,11 +48,12 @@ def cancelled() -> bool:
 
 async def forever(work: Callable[[], Awaitable[None]], *, name: str, pause_s: float) -> None:
     """Do work again and again, also after it failed: a loop that nobody restarts must not die."""
+    say = Seldom(log)
     while not cancelled():
         try:
             await work()
         except RETRYABLE as error:
-            log.warning("interrupted, trying again", task=name, error=f"{type(error).__name__}: {error}")
+            say("interrupted, trying again", task=name, error=f"{type(error).__name__}: {error}")
         except Exception:
             log.exception("failed, trying again", task=name)
         await asyncio.sleep(pause_s)

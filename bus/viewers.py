@@ -1,6 +1,7 @@
 """Owns viewer counts across gateways: each gateway's own count, kept for a minute unless renewed."""
 
 import asyncio
+import logging
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -8,6 +9,7 @@ import structlog
 
 from bus import telemetry
 from bus.base import Bus, BusError
+from bus.seldom import Seldom
 from bus.tasks import forever
 
 log = structlog.get_logger(__name__)
@@ -22,6 +24,7 @@ class ViewerCounts:
         self._bus = bus
         self._gateway = gateway
         self._mine: dict[str, int] = {}
+        self._say_alone = Seldom(log, level=logging.INFO)
         # Of one stream, one count at a time is on its way; a lock lives as long as somebody uses it.
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -51,7 +54,7 @@ class ViewerCounts:
             return await self._bus.count(f"viewers:{stream_id}", self._gateway, count, KEPT_S)
         except BusError as error:
             telemetry.BUS_ERRORS.inc()
-            log.info("other gateways' viewers are not known", error=str(error))
+            self._say_alone("other gateways' viewers are not known", error=str(error))
             return count
 
     async def run(self) -> None:

@@ -10,6 +10,7 @@ from bus.base import Bus, BusError, Entry, events_stream
 from bus.consumer import Consumer, PartitionWork
 from bus.log import RelayLog
 from bus.positions import Lease, LostLeaseError, Positions
+from bus.seldom import Seldom
 from bus.tasks import cancel, forever, spawn
 from schemas.db import RETRYABLE, Pool
 
@@ -43,6 +44,7 @@ class GroupWorker:
         self._beat_s = lease_s / 3
         self._positions = Positions(consumer.group, worker, lease_s)
         self._away = Away()
+        self._say_waits, self._say_away = Seldom(log), Seldom(log)
         self._tasks: dict[int, tuple[Lease, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
@@ -108,7 +110,7 @@ class GroupWorker:
                 log.info("a partition went to another worker", reason=str(error))
                 return
             except RETRYABLE as error:
-                log.warning("a group waits", group=lease.group, error=f"{type(error).__name__}: {error}")
+                self._say_waits("a group waits", group=lease.group, error=f"{type(error).__name__}: {error}")
                 await asyncio.sleep(PAUSE_S)
 
     async def _read(self, partition: int, position: int, *, block_ms: int) -> list[Entry]:
@@ -121,12 +123,10 @@ class GroupWorker:
             entries = await self._bus.read(events_stream(partition), position, count=BATCH, block_ms=block_ms)
         except BusError as error:
             self._away.note()
-            log.warning("a group reads the log itself", group=self._consumer.group, error=str(error))
+            self._say_away("a group reads the log itself", group=self._consumer.group, error=str(error))
             return await relay_log.events(partition, position, BATCH)
-        chained = unbroken(entries, position)
-        if entries and not chained:
-            return await relay_log.events(partition, position, BATCH)
-        return chained
+        # Nothing from a stream may also mean that nobody can write to it: the log knows.
+        return unbroken(entries, position) or await relay_log.events(partition, position, BATCH)
 
 
 class Away:

@@ -18,7 +18,7 @@ Row: TypeAlias = "asyncpg.Record | Mapping[str, Any]"
 STATEMENT_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
 PAUSED_S = 10
-"""After so many idle seconds inside a transaction the server ends the session."""
+"""After so many idle seconds inside a transaction or an answer the server ends the session."""
 
 # What a caller may simply do again: the server is away, restarting, or chose this transaction to give way.
 RETRYABLE: tuple[type[Exception], ...] = (
@@ -31,6 +31,7 @@ RETRYABLE: tuple[type[Exception], ...] = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InvalidCachedStatementError,
 )
 
@@ -91,5 +92,6 @@ async def create_pool(
             "timezone": "UTC",
             "statement_timeout": f"{statement_timeout_s}s",
             "idle_in_transaction_session_timeout": f"{PAUSED_S}s",
+            "tcp_user_timeout": f"{PAUSED_S}s",  # who stops reading a large answer is not idle to the server
         },
     )

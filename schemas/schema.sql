@@ -71,7 +71,8 @@ CREATE TABLE public.outbox (
     accepted_at timestamp with time zone,
     control text[],
     CONSTRAINT outbox_check CHECK (((event_id IS NULL) = (accepted_at IS NULL))),
-    CONSTRAINT outbox_check1 CHECK (((event_id IS NULL) <> (control IS NULL)))
+    CONSTRAINT outbox_check1 CHECK (((event_id IS NULL) <> (control IS NULL))),
+    CONSTRAINT outbox_control_check CHECK ((cardinality(control) > 0))
 )
 WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000');
 
@@ -189,7 +190,7 @@ ALTER TABLE ONLY public.users
 ALTER TABLE ONLY public.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (grp, id);
 
-CREATE INDEX consumer_commits_age ON public.consumer_commits USING brin (at);
+CREATE INDEX consumer_commits_age ON public.consumer_commits USING brin (at) WITH (autosummarize='on');
 
 CREATE INDEX event_ids_age ON public.event_ids USING brin (accepted_at);
 
@@ -198,6 +199,8 @@ CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (create
 CREATE INDEX parked_dead ON public.parked USING btree (grp, seq) WHERE (state = 'dead'::text);
 
 CREATE INDEX parked_waiting ON public.parked USING btree (grp, partition, subject, seq) WHERE (state = 'parked'::text);
+
+CREATE INDEX relay_log_control ON public.relay_log USING btree (relayed_at) WHERE (control IS NOT NULL);
 
 CREATE INDEX relay_log_event ON public.relay_log USING btree (event_id) WHERE (event_id IS NOT NULL);
 

@@ -72,7 +72,8 @@ CREATE TABLE outbox (
     accepted_at timestamptz,
     control     text[],
     CHECK ((event_id IS NULL) = (accepted_at IS NULL)),
-    CHECK ((event_id IS NULL) <> (control IS NULL))
+    CHECK ((event_id IS NULL) <> (control IS NULL)),
+    CHECK (cardinality(control) > 0)
 );
 -- The queue is always nearly empty; freed pages must be found again soon.
 ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
@@ -98,6 +99,8 @@ CREATE INDEX relay_log_type ON relay_log (type, seq) WHERE type IS NOT NULL;
 CREATE INDEX relay_log_subject ON relay_log (subject, seq) WHERE subject IS NOT NULL;
 -- Numbers and instants ascend together: from an instant to the last number before it in one step.
 CREATE INDEX relay_log_relayed ON relay_log (relayed_at, seq);
+-- Words for the gateways are kept for a day: they may name a person.
+CREATE INDEX relay_log_control ON relay_log (relayed_at) WHERE control IS NOT NULL;
 
 -- The last number of each stream: "log" (all of them), "push", and one row for each partition.
 CREATE TABLE relay_heads (
@@ -123,7 +126,8 @@ CREATE TABLE consumer_positions (
     PRIMARY KEY (grp, partition)
 ) WITH (fillfactor = 50);
 
--- When a group passed where: the trace reads from it when an event was handled.
+-- When a group passed where: the trace reads from it when an event was handled. After an hour, one row of
+-- each second is left.
 CREATE TABLE consumer_commits (
     grp       text NOT NULL,
     partition smallint NOT NULL,
@@ -131,7 +135,7 @@ CREATE TABLE consumer_commits (
     at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (grp, partition, seq)
 );
-CREATE INDEX consumer_commits_age ON consumer_commits USING brin (at);
+CREATE INDEX consumer_commits_age ON consumer_commits USING brin (at) WITH (autosummarize = on);
 
 -- state: parked (waits for its attempt, or behind an earlier one), handled (late), dead (attempts spent).
 CREATE TABLE parked (

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,6 +22,9 @@ from schemas.store.events import COLUMNS, wire
 log = structlog.get_logger(__name__)
 
 AT_A_TIME: Final = 500
+READ_AT_A_TIME: Final = 5_000
+START: Final = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
+END: Final = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 ERASED: Final = "[erased]"
 # What is left must still be an event of its type: required words are replaced, optional ones left out.
 REPLACED: Final = frozenset({"title", "text"})
@@ -45,6 +48,18 @@ FROM event_people p JOIN events e ON e.id = p.event_id AND e.accepted_at = p.acc
 WHERE p.user_id = $1 AND ($2::uuid IS NULL OR (p.accepted_at, p.event_id) > ($3, $2))
 ORDER BY p.accepted_at, p.event_id LIMIT $4 FOR UPDATE OF e
 """
+# Nobody lists events by their source, so there is no index: the log is read in steps, once.
+STEP: Final = """
+SELECT accepted_at, id FROM events WHERE (accepted_at, id) > ($1, $2) ORDER BY accepted_at, id
+OFFSET $3 - 1 LIMIT 1
+"""
+FIND_SENT: Final = f"""
+SELECT {COLUMNS} FROM events e
+WHERE (e.accepted_at, e.id) > ($2, $3) AND (e.accepted_at, e.id) <= ($4, $5) AND e.source = $1
+  AND NOT EXISTS (SELECT 1 FROM event_people p
+                  WHERE p.user_id = $1 AND p.accepted_at = e.accepted_at AND p.event_id = e.id)
+ORDER BY e.accepted_at, e.id FOR UPDATE
+"""
 FORGET: Final = """
 DELETE FROM event_people WHERE user_id = $1
 AND (accepted_at, event_id) IN (SELECT * FROM unnest($2::timestamptz[], $3::uuid[]))
@@ -52,6 +67,8 @@ AND (accepted_at, event_id) IN (SELECT * FROM unnest($2::timestamptz[], $3::uuid
 REWRITE: Final = """
 UPDATE events SET subject = $3, actor = $4, source = $5, data = $6 WHERE accepted_at = $1 AND id = $2
 """
+# What was sent held the person's id; whoever knows the rest could try ids until the digest fits.
+FORGET_DIGEST: Final = "UPDATE event_ids SET digest = '' WHERE id = ANY($1)"
 REWRITE_NUMBERED: Final = """
 UPDATE relay_log r SET subject = n.subject FROM unnest($1::uuid[], $2::text[]) AS n (event_id, subject)
 WHERE r.event_id = n.event_id AND r.subject <> n.subject
@@ -81,9 +98,13 @@ class Erasure:
 
 
 async def erase_user(pool: Pool, user: str) -> Erasure:
-    """Rewrite the events that a user caused or that name the user, and drop the profile. May be repeated."""
+    """Rewrite the events that a user sent, caused or is named by, and drop the profile. May be repeated.
+
+    Words for the gateways that name the user are not touched: maintenance forgets them within a day.
+    """
     stands_for = f"erased:{secrets.token_hex(8)}"  # random: a hash of the id could be guessed
-    rewritten = 0
+    sent = await _sent(pool, user, stands_for)
+    rewritten = sent.rewritten
     while True:  # once more after all: what was accepted meanwhile may name the user, too
         found = await _pass(pool, user, stands_for)
         rewritten += found.rewritten
@@ -93,7 +114,21 @@ async def erase_user(pool: Pool, user: str) -> Erasure:
         await tx.execute(REWRITE_LATE, f"user:{user}")
         await tx.execute("DELETE FROM users WHERE id = $1", user)
         await tx.execute("DELETE FROM idempotency_keys WHERE principal = $1", user)
-    return Erasure(rewritten, found.left)
+    return Erasure(rewritten, found.left + sent.left)
+
+
+async def _sent(pool: Pool, user: str, stands_for: str) -> Erasure:
+    """Rewrite the events of which the user is the source and nothing else."""
+    rewritten, seen, after = 0, 0, START
+    while after != END:
+        row = await pool.fetchrow(STEP, *after, READ_AT_A_TIME)
+        last = _place(row) if row else END
+        async with pool.acquire() as tx, tx.transaction():
+            rows = await tx.fetch(FIND_SENT, user, *after, *last)
+            done = [(row, new) for row in rows if (new := _readable(row, user, stands_for))]
+            await _rewrite(tx, user, done)
+        seen, rewritten, after = seen + len(rows), rewritten + len(done), last
+    return Erasure(rewritten, seen - rewritten)
 
 
 async def _pass(pool: Pool, user: str, stands_for: str) -> Erasure:
@@ -128,6 +163,7 @@ async def _rewrite(tx: Connection, user: str, done: Sequence[tuple[Row, dict[str
         [(*_place(row), new["subject"], new.get("actor"), new["source"], new["data"]) for row, new in done],
     )
     subjects = [row["id"] for row, _ in done], [new["subject"] for _, new in done]
+    await tx.execute(FORGET_DIGEST, subjects[0])
     await tx.execute(REWRITE_NUMBERED, *subjects)
     await tx.execute(REWRITE_PARKED, *subjects)
     places = [_place(row) for row, _ in done]

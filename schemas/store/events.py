@@ -10,6 +10,7 @@ import asyncpg
 
 from schemas.db import Pool, Row, Source
 from schemas.events.base import Event
+from schemas.events.members import rfc3339
 from schemas.listen import Listener
 
 COLUMNS: Final = "e.id, e.type, e.subject, e.actor, e.source, e.time, e.data, e.accepted_at"
@@ -109,7 +110,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class GroupTrace:
-    """What became of an event in one group: handled, parked or dead."""
+    """What became of an event in one group: handled, parked or dead.
+
+    `at` is exact at first; of what was handled more than an hour ago, it is late by less than a second.
+    """
 
     group: str
     state: str
@@ -139,11 +143,6 @@ def wire(row: Row) -> dict[str, Any]:
         "data": row["data"],
     }
     return found if row["actor"] is None else found | {"actor": row["actor"]}
-
-
-def rfc3339(at: datetime) -> str:
-    """Write an instant in UTC, ending in Z."""
-    return at.isoformat().replace("+00:00", "Z")
 
 
 async def insert(source: Source, events: Sequence[NewEvent], trace_id: str | None = None) -> set[UUID]:

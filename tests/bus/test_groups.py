@@ -1,22 +1,28 @@
 """Groups: exactly once, in order per subject, whatever fails."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 
+import orjson
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from bus import parked
-from bus.base import Bus, events_stream
+from bus.base import Bus, BusError, Entry, PushEntry, events_stream
 from bus.consumer import Consumer, Handler, PartitionWork
 from bus.log import RelayLog
+from bus.memory import MemoryBus
 from bus.positions import LostLeaseError, Positions, lock_group, rewind
-from bus.relay import Relay
+from bus.push_log import PushTail
+from bus.relay import SESSION, Relay
 from bus.retry import Retry
 from bus.tasks import cancel, spawn
 from bus.worker import GroupWorker
-from schemas.db import Connection, Pool
+from schemas.db import PAUSED_S, Connection, Pool
 from schemas.events.base import Event
 from schemas.events.content import ContentLiked
 from tests.bus.conftest import PARTITIONS, Publish, relayed
@@ -157,6 +163,61 @@ async def test_a_gap_in_the_stream_is_filled_from_the_log(
     await all_applied(pool, events + await publish(10))
 
 
+class Unwritable(MemoryBus):
+    """A server that answers, and refuses every append: it is full, or a replica now."""
+
+    async def append(self, stream: str, last: int, entries: Sequence[Entry]) -> int:
+        raise BusError("OOM command not allowed when used memory > 'maxmemory'")
+
+
+async def test_groups_and_gateways_go_on_when_nobody_can_write_the_streams(
+    pool: Pool, relaying: Relay, publish: Publish
+) -> None:
+    bus, heard = Unwritable(), list[PushEntry]()
+    tail = PushTail(bus, pool)
+    worker = GroupWorker(consumer(), worker="w", pool=pool, bus=bus, partitions=PARTITIONS)
+    running = [spawn(worker.run(), name="w"), spawn(tail.run(heard.append), name="tail")]
+
+    async def began() -> bool:
+        return tail.position is not None
+
+    await until(began)
+    first = await publish(20)
+    await all_applied(pool, first)
+    await all_applied(pool, first + await publish(20))  # now that both wait at their streams
+
+    async def all_heard() -> bool:
+        return len(heard) == 40
+
+    await until(all_heard)
+    await cancel(*running)
+    assert [entry.seq for entry in heard] == list(range(1, 41))
+
+
+async def test_what_only_a_stream_holds_is_not_handled(
+    pool: Pool, bus: Bus, relay: Relay, publish: Publish, start: StartWorker
+) -> None:
+    # as after a database was put back from a backup: the streams go on where the log ended once
+    gone = ContentLiked(content_id="c0", author="ann", actor="bob")
+    for partition in range(PARTITIONS):
+        entry = Entry(1, 0, ((b"event", orjson.dumps(gone.to_wire())),))
+        await bus.append(events_stream(partition), 0, [entry])
+    with capture_logs() as logs:
+        start()
+
+        async def refused() -> bool:
+            return (
+                len([line for line in logs if "holds what the log does not" in line.get("reason", "")]) >= 3
+            )
+
+        await until(refused)
+    assert await pool.fetchval("SELECT max(seq) FROM consumer_positions") == 0
+    events = await publish(20)
+    relaying = spawn(relay.run(), name="relay")
+    await all_applied(pool, events)
+    await cancel(relaying)
+
+
 async def test_a_failing_event_is_parked_and_only_its_subject_waits(
     pool: Pool, relaying: Relay, publish: Publish, start: StartWorker
 ) -> None:
@@ -265,8 +326,43 @@ async def test_whatever_an_event_does_only_its_subject_waits(
     await until(dead_and_done)
 
 
-async def test_the_server_ends_a_transaction_whose_process_was_stopped(pool: Pool) -> None:
-    assert await pool.fetchval("SHOW idle_in_transaction_session_timeout") == "10s"
+STOPPED_WHILE_READING = """
+import asyncio, asyncpg, os, signal, sys
+async def main():
+    connection = await asyncpg.connect(sys.argv[1])
+    await connection.execute(sys.argv[2])
+    await connection.execute("SELECT pg_advisory_lock(7)")
+    await connection.execute("BEGIN")
+    asyncio.get_running_loop().call_later(0.02, os.kill, os.getpid(), signal.SIGSTOP)
+    await connection.fetch("SELECT repeat('x', 1000000) FROM generate_series(1, 300)")
+asyncio.run(main())
+"""
+
+
+async def test_the_server_ends_a_session_whose_process_was_stopped(pool: Pool, database: str) -> None:
+    assert await pool.fetchval("SHOW idle_in_transaction_session_timeout") == f"{PAUSED_S}s"
+    assert await pool.fetchval("SHOW tcp_user_timeout") == f"{PAUSED_S * 1000}"
+    quick = SESSION.replace(f"{PAUSED_S}s", "1s")
+    stopped = subprocess.Popen(  # noqa: ASYNC220  it is stopped soon
+        [sys.executable, "-c", STOPPED_WHILE_READING, database, quick]
+    )
+
+    async def held() -> bool:
+        query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 7 AND database ="
+        return bool(
+            await pool.fetchval(f"{query} (SELECT oid FROM pg_database WHERE datname = current_database())")
+        )
+
+    async def freed() -> bool:
+        return not await held()
+
+    try:
+        await until(held)
+        await until(freed)
+        assert stopped.poll() is None
+    finally:
+        stopped.kill()
+        stopped.wait()
 
 
 async def test_an_event_of_an_unknown_type_is_set_aside_and_not_skipped(

@@ -8,7 +8,9 @@ import asyncpg
 import pytest
 
 from bus import maintenance, parked, telemetry
+from bus.base import PushEntry
 from bus.gauges import measure
+from bus.log import RelayLog
 from bus.maintenance import Maintenance
 from bus.positions import Lease, lock_group, rewind
 from bus.tasks import cancel, spawn
@@ -184,6 +186,19 @@ async def test_a_dead_event_is_still_listed_when_retention_took_it(
         (1, None, None),
         (2, str(kept), "content.liked"),
     ]
+
+
+async def test_words_for_the_gateways_are_forgotten_after_a_day(pool: Pool, hourly: Maintenance) -> None:
+    for seq, hours in ((1, 25), (2, 23)):
+        await pool.execute(
+            "INSERT INTO relay_log (seq, push_prev, control, relayed_at)"
+            " VALUES ($1::bigint, $1::bigint - 1, '{suspend,bob}', now() - make_interval(hours => $2))",
+            seq,
+            hours,
+        )
+    await hourly.sweep()
+    entries = [PushEntry.from_entry(entry) for entry in await RelayLog(pool).push(0, 10)]
+    assert [(entry.seq, entry.controls) for entry in entries] == [(1, ()), (2, (("suspend", "bob"),))]
 
 
 async def counted(pool: Pool) -> dict[str, int]:

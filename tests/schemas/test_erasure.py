@@ -185,6 +185,30 @@ async def test_what_was_numbered_or_parked_forgets_the_person_too(pool: Pool) ->
     assert subject.startswith("user:erased:")
 
 
+async def test_events_that_the_person_merely_sent_are_found(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "READ_AT_A_TIME", 2)
+    sent = [ContentLiked(content_id=f"c{n}", author="ann", actor="bob", source="eve") for n in range(5)]
+    named = ContentLiked(content_id="c", author="ann", actor="eve", source="eve")
+    others = [ContentLiked(content_id=f"c{n}", author="ann", actor="bob", source="web") for n in range(5)]
+    for pair in zip([*sent, named], [*others, HoursTipped(to="ann", amount=1, actor="bob")], strict=True):
+        await publish(pool, *pair)
+    assert await erase_user(pool, "eve") == Erasure(rewritten=6, left=0)
+    sources = await pool.fetch("SELECT source, count(*) AS n FROM events GROUP BY 1 ORDER BY 2")
+    assert [row["n"] for row in sources] == [1, 5, 6]
+    assert not [row for row in sources if row["source"] == "eve"]
+    assert await erase_user(pool, "eve") == Erasure(0, 0)
+
+
+async def test_the_digest_of_what_was_sent_cannot_give_the_person_away(pool: Pool) -> None:
+    hers, other = UserFollowed(target="eve", actor="ann"), UserFollowed(target="bob", actor="ann")
+    await publish(pool, hers, other)
+    await erase_user(pool, "eve")
+    rows = await pool.fetch("SELECT id, length(digest) AS bytes FROM event_ids")
+    assert {row["id"]: row["bytes"] for row in rows} == {hers.id: 0, other.id: 32}
+
+
 def test_an_unreadable_event_is_never_answered_half_rewritten() -> None:
     broken = json_of(HoursTipped(to="eve", amount=1)) | {"id": str(uuid4())}
     broken["data"]["amount"] = "much"
