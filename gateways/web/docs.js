@@ -1,15 +1,33 @@
-// Owns the page /docs: Swagger UI for the HTTP interface, and our own reading of the AsyncAPI document.
+// Owns the page /docs: an overview, Swagger UI for the HTTP interface, and our own reading of the AsyncAPI document.
 
-const parts = { http: document.querySelector("#http-part"), events: document.querySelector("#events-part") };
+const SWAGGER = "/vendor/swagger-ui-dist/swagger-ui";
+const parts = Object.fromEntries(
+  ["overview", "http", "events"].map((name) => [name, document.getElementById(`${name}-part`)]),
+);
+// Swagger UI is large: it is fetched by who wants to see it.
+const FILL = { http: loadSwagger, events };
+const filled = new Set();
 
 function show() {
   const [wanted] = location.hash.slice(1).split("/");
-  const part = wanted.startsWith("events") ? "events" : "http";
+  const part = wanted in parts ? wanted : "overview";
   for (const [name, section] of Object.entries(parts)) section.hidden = name !== part;
   for (const link of document.querySelectorAll("nav a")) {
     if (link.hash === `#${part}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  if (!filled.has(part)) FILL[part]?.();
+  filled.add(part);
+  document.getElementById(location.hash.slice(1))?.scrollIntoView();
+}
+
+function loadSwagger() {
+  const script = h("script", { src: `${SWAGGER}-bundle.js`, onload: swagger });
+  script.onerror = () => {
+    filled.delete("http");
+    document.querySelector("#swagger").replaceChildren(h("p", { role: "alert" }, "Swagger UI cannot be loaded."));
+  };
+  document.head.append(h("link", { rel: "stylesheet", href: `${SWAGGER}.css` }), script);
 }
 
 function swagger() {
@@ -103,7 +121,7 @@ function channel(document_, key, { address, title, description, servers }) {
   const where = servers.map((one) => document_.servers[last(one)])
     .map(({ protocol, host, pathname }) => `${protocol}://${host}${pathname === "/" ? address : pathname}`);
   return h("article", { id: `events/${key}` },
-    h("h2", {}, title, " ", h("code", {}, address)),
+    h("h2", {}, title, ...(title.endsWith(address) ? [] : [" ", h("code", {}, address)])),
     h("p", { className: "where" }, where.map((one) => h("code", {}, one))),
     prose(description),
     operations.map(([name, one]) => operation(document_, name, one)));
@@ -128,5 +146,3 @@ async function events() {
 
 window.addEventListener("hashchange", show);
 show();
-swagger();
-events();

@@ -7,6 +7,7 @@ const MARKS = 5_000;
 const JOURNAL = 400;
 const FLUSH_EVERY = 80;
 const ACTIVITY = 1_000;
+const CREATED = new Set(["content.created", "governance.proposal_created"]);
 const GAP = "gap"; // in the place of a namespace, in what is remembered
 
 export const cards = signal([]); // newest first
@@ -51,7 +52,10 @@ function flush() {
     for (const item of arrived) {
       const card = cardOf(item);
       const reacted = react(item.event);
-      if (card) fresh.unshift(card);
+      if (card) {
+        fresh.unshift(card);
+        revive(item.event);
+      }
       if (card || reacted) write(item);
       if (item.live && (card || reacted)) live += 1;
     }
@@ -65,7 +69,14 @@ function flush() {
 function cardOf({ namespace, event }) {
   const personal = namespace === "/notifications";
   if (!personal && isReaction(event.type)) return null;
-  return once(`card ${event.id}`) ? { key: event.id, event, personal } : null;
+  if (!once(`card ${event.id}`)) return null;
+  // Whoever publishes the same thing again has changed it: one card, which says what was said last.
+  return { key: (CREATED.has(event.type) && target(event)) || event.id, event, personal };
+}
+
+function revive(event) {
+  if (!CREATED.has(event.type) || !about(event).peek().deleted) return;
+  about(event).value = { ...about(event).peek(), deleted: false };
 }
 
 function react(event) {
@@ -110,8 +121,10 @@ function place(fresh) {
 
 // The end of the list still says that something is missing behind it.
 function newest(list) {
-  const gone = list.slice(SHOWN).find(({ gap }) => gap);
-  return gone ? [...list.slice(0, SHOWN), gone] : list.slice(0, SHOWN);
+  const keys = new Set();
+  const distinct = list.filter(({ key }) => !keys.has(key) && keys.add(key));
+  const gone = distinct.slice(SHOWN).find(({ gap }) => gap);
+  return gone ? [...distinct.slice(0, SHOWN), gone] : distinct.slice(0, SHOWN);
 }
 
 function show(fresh) {
@@ -164,7 +177,12 @@ function settle(id, came) {
   resolvers.delete(id);
 }
 
-export const remember = () => journal;
+export function remember() {
+  clearTimeout(timer);
+  flush();
+  return journal;
+}
+
 export function recall(entries) {
   for (const [namespace, event] of entries) {
     if (namespace === GAP) gap(event.since, event.away);

@@ -13,6 +13,7 @@ const PUBLIC = /^(content\.(created|liked|unliked|commented|shared|deleted)|live
 const OVERLAP = 10_000;
 const PAGE = 200;
 const MOST_MISSED = 1_000;
+const READ_WITHIN = 20_000;
 // Which member of what is told to one person alone names that person.
 const ADDRESSEE = {
   "hours.tipped": "to",
@@ -24,7 +25,7 @@ const ADDRESSEE = {
   "user.followed": "target",
   "user.subscribed": "target",
 };
-let subscriptions, began, lostAt, unrecovered, journalKey;
+let subscriptions, began, lostAt, unrecovered, journalKey, reading;
 
 // Whether the hub has confirmed that this browser hears a zone.
 export const hears = (zone) => subscriptions?.zones.value.has(zone) ?? false;
@@ -33,6 +34,7 @@ export function start() {
   const { user } = session.value;
   journalKey = `hub.feed.${user}`;
   [began, lostAt, unrecovered] = [Date.now(), undefined, false];
+  reading = { times: 0, since: undefined, held: [] };
   zones.start(user);
   feed.reset(want);
   subscriptions = new Subscriptions((name, body) => ask("/feed", name, body), refused);
@@ -40,9 +42,11 @@ export function start() {
   restore();
   connect({ event: received, connected, lost });
   window.addEventListener("pagehide", keep);
+  document.addEventListener("visibilitychange", keepWhileHidden);
   // Stopped because the session has ended: nothing is kept of it.
   return () => {
     window.removeEventListener("pagehide", keep);
+    document.removeEventListener("visibilitychange", keepWhileHidden);
     stopFollowing();
     disconnect();
   };
@@ -58,8 +62,21 @@ function refused(kind, ids, error) {
   notify({ text: error.message, title: `The zone ${ids.join(", ")} was refused` });
 }
 
-function received(namespace, name, payload) {
-  if (payload?.type === name) feed.receive(namespace, payload);
+function received(namespace, name, payload, offset) {
+  if (payload?.type !== name) return;
+  if (catchingUp()) reading.held.push({ namespace, event: payload, seq: number(offset), live: true });
+  else feed.receive(namespace, payload);
+}
+
+// From the first namespace that came back without what it missed until that is read, or known to be missing.
+const catchingUp = () => unrecovered || reading.times > 0;
+const number = (seq) => Number(seq) || Infinity; // what has no number yet comes last
+
+// What was read and what came meanwhile take their places together, in the order of the log.
+function place() {
+  if (catchingUp()) return;
+  const held = reading.held.splice(0).sort((one, other) => (one.seq < other.seq ? -1 : Number(one.seq > other.seq)));
+  for (const { namespace, event, live } of held) feed.receive(namespace, event, { live });
 }
 
 function connected(namespace, recovered) {
@@ -69,9 +86,9 @@ function connected(namespace, recovered) {
   if (status.value !== "live") return;
   const [since, complete] = [lostAt, !unrecovered];
   [lostAt, unrecovered] = [undefined, false];
-  if (complete) return;
-  if (isAdmin.value) catchUp(since);
-  else gap(since);
+  if (!complete && isAdmin.value) return void catchUp(since);
+  if (!complete) gap(since);
+  place();
 }
 
 function lost(namespace) {
@@ -86,14 +103,21 @@ function gap(since, until = Date.now()) {
 // Admins may read the log, so nothing has to be missing for them.
 async function catchUp(from) {
   const { user } = session.value;
+  const mine = reading;
   const back = Date.now();
-  const { events, complete, problem } = await missed(from && overlapping(from));
-  if (session.value?.user !== user) return;
+  mine.times += 1;
+  mine.since = Math.min(mine.since ?? Infinity, from ?? began);
+  const { events, complete, problem } = await missed(from && overlapping(Math.min(from, mine.since)));
+  mine.times -= 1;
+  if (reading !== mine || session.value?.user !== user) return;
+  // What could not be read is asked for again after the next break or a reload.
+  if (!mine.times && !problem) mine.since = undefined;
   if (!complete) gap(from, back);
   for (const event of events) {
     const namespace = audience(event, user);
-    if (namespace) feed.receive(namespace, event, { live: false });
+    if (namespace) mine.held.push({ namespace, event, seq: number(event.seq), live: false });
   }
+  place();
   if (problem) notify({ problem, title: "Earlier events could not be loaded" });
 }
 
@@ -106,10 +130,12 @@ function overlapping(from) {
 // Oldest first; without a time the last page alone is enough to begin with.
 async function missed(since) {
   const events = [];
+  // A hub that never answers must not keep back for ever what comes in live.
+  const signal = AbortSignal.timeout(READ_WITHIN);
   let cursor;
   try {
     do {
-      const page = await get(withQuery("/v1/events", { since, cursor, limit: PAGE, order: "desc" }));
+      const page = await get(withQuery("/v1/events", { since, cursor, limit: PAGE, order: "desc" }), { signal });
       events.unshift(...page.items.reverse());
       cursor = page.next;
     } while (since && cursor && events.length < MOST_MISSED);
@@ -127,8 +153,15 @@ function audience({ type, data }, user) {
 }
 
 function keep() {
-  save(tab, journalKey, { at: Date.now(), entries: feed.remember() });
+  const at = lostAt ?? reading.since ?? (unrecovered ? began : Date.now());
+  let entries = feed.remember();
+  // A tab holds a few megabytes: where all of it is too much, the later half is kept.
+  while (!save(tab, journalKey, { at, entries }) && entries.length)
+    entries = entries.slice(Math.ceil(entries.length / 2));
 }
+
+// A browser that drops a tab in the background says no more than that it is hidden.
+const keepWhileHidden = () => document.hidden && keep();
 
 // A reload shows what was there before it; after a longer absence the feed says that there is a gap.
 function restore() {

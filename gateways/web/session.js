@@ -35,8 +35,15 @@ function take() {
   const claims = read(token);
   // Anybody can send a link: it may neither end a session nor quietly make one act as somebody else.
   if (!claims?.sub || !(claims.exp * 1000 > Date.now())) return;
-  if (claims.sub === session.value.user) begin(token);
+  if (claims.sub === session.value.user) renew(token);
   else offered.value = { token, user: claims.sub };
+}
+
+// A token that only says it is of the same person would end the session: the hub is asked first.
+async function renew(token) {
+  const { user } = session.value;
+  const answer = await fetch("/v1/me", { headers: { Authorization: `Bearer ${token}` } }).catch(() => null);
+  if (answer?.ok && session.value?.user === user) begin(token);
 }
 
 export function begin(token) {

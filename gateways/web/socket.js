@@ -72,7 +72,7 @@ function attach(name) {
   socket.on("disconnect", (reason) => lost(name, reason));
   socket.on("connect_error", (error) => refused(name, error));
   socket.on("session_expired", () => expire());
-  socket.onAny((event, payload) => handlers.event(name, event, payload));
+  socket.onAny((event, payload, offset) => handlers.event(name, event, payload, offset));
   return socket;
 }
 

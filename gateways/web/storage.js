@@ -8,12 +8,15 @@ export function load(area, key, fallback) {
   }
 }
 
+// Answers whether it is kept.
 export function save(area, key, value) {
   try {
     if (value === undefined) area().removeItem(key);
     else area().setItem(key, JSON.stringify(value));
+    return true;
   } catch {
     // Remembering is a convenience: without storage everything works, only until the next load.
+    return false;
   }
 }
 

@@ -75,7 +75,7 @@ async def opened(browser: Browser, size: tuple[int, int] = WIDE, **context: Any)
             troubles.append(message.text)
 
     surroundings = await browser.new_context(viewport={"width": width, "height": height}, **context)
-    surroundings.set_default_timeout(15_000)
+    surroundings.set_default_timeout(30_000)
     page = await surroundings.new_page()
     page.on("console", listen)
     page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -95,7 +95,7 @@ async def sign_in(page: Page, url: str, user: str) -> None:
 
 
 async def live(page: Page) -> None:
-    await expect(page.locator(".connection")).to_have_attribute("data-state", "live", timeout=20_000)
+    await expect(page.locator(".connection")).to_have_attribute("data-state", "live", timeout=30_000)
 
 
 def card(page: Page, title: str) -> Locator:
@@ -114,7 +114,7 @@ async def follow(page: Page, zone: str) -> None:
 
 async def until_seen(publish: Callable[[], Awaitable[object]], shown: Locator) -> None:
     """Publish until it shows: a card begins to listen a moment after it is there."""
-    for _ in range(20):
+    for _ in range(60):
         await publish()
         try:
             return await shown.first.wait_for(timeout=500)
@@ -167,9 +167,9 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         while chunk := await reader.read(65_536):
             writer.write(chunk)
             await writer.drain()
-    except ConnectionError:  # the line was cut
-        pass
-    writer.close()
+    except ConnectionError:  # one end broke, or the line was cut: so does the other end
+        return writer.transport.abort()
+    return writer.close()
 
 
 async def stumbling_blocks(page: Page) -> list[str]:

@@ -1,6 +1,8 @@
 """The feed in a real browser: what is published over HTTP arrives, once, and people answer to it."""
 
+import json
 import re
+import shlex
 
 import pytest
 from playwright.async_api import Browser, Locator, Page, Route, expect
@@ -46,6 +48,22 @@ async def test_a_newcomer_is_told_how_to_publish_the_first_event(browser: Browse
         await expect(page.get_by_role("button", name="Copied")).to_be_visible()
         copied = await page.evaluate("navigator.clipboard.readText()")
         assert copied.startswith(".venv/bin/hub publish content.created --data '{")
+        await expect(
+            page.get_by_text("it shows what happens while it is open, and nothing from before")
+        ).to_be_visible()
+
+
+async def test_the_command_publishes_where_the_newcomer_looks(browser: Browser, url: str) -> None:
+    zone = unique("o'hara")
+    async with opened(browser, permissions=["clipboard-read", "clipboard-write"]) as page:
+        await sign_in(page, url, unique("newcomer"))
+        await follow(page, zone)
+        await expect(page.get_by_role("heading", name=f"Nothing in {zone} yet")).to_be_visible()
+        await page.get_by_role("button", name="Copy command").first.click()
+        await expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        words = shlex.split(await page.evaluate("navigator.clipboard.readText()"))
+        assert words[:4] == [".venv/bin/hub", "publish", "content.created", "--data"]
+        assert json.loads(words[4])["zone"] == zone
 
 
 async def test_what_is_published_in_a_followed_zone_appears_exactly_once(
@@ -238,13 +256,38 @@ async def test_new_posts_wait_while_somebody_reads_further_down(browser: Browser
         await until(lambda: page.evaluate("scrollY === 0"))
 
 
+async def test_what_is_published_again_is_one_card_that_says_what_was_said_last(
+    browser: Browser, url: str, api: Api
+) -> None:
+    content, between = unique("c"), unique("between")
+    async with opened(browser) as page:
+        await sign_in(page, url, unique("ann"))
+        await api.publish(post(content, title="As it was"))
+        one_like = card(page, "As it was").get_by_role("button", name="(1 like)")
+        await until_seen(lambda: api.publish(about("liked", content, "cleo")), one_like)
+        await api.publish(post(between))
+        await expect(card(page, f"Post {between}")).to_be_visible()
+        for _ in range(2):
+            await api.publish(post(content, title="As it is now"))
+        await expect(page.get_by_role("article").first).to_contain_text("As it is now")
+        await expect(page.locator(f"[data-content={content}]")).to_have_count(1)
+        await expect(card(page, "As it is now").get_by_role("button", name="(1 like)")).to_be_visible()
+        gone = page.get_by_text("This post by bob was deleted")
+        await api.publish(about("deleted", content, "bob"))
+        await expect(gone).to_be_visible()
+        await api.publish(post(content, title="Back again"))
+        await expect(card(page, "Back again")).to_have_count(1)
+        await expect(gone).to_have_count(0)
+
+
 async def test_a_flood_is_bounded_and_the_page_stays_usable(browser: Browser, url: str, api: Api) -> None:
     async with opened(browser) as page:
         await sign_in(page, url, unique("ann"))
         for _ in range(3):
             await api.publish(*(post(unique("flood")) for _ in range(300)))
-        await api.publish(post("the-last-of-the-flood"))
-        await expect(page.get_by_text("Post the-last-of-the-flood").first).to_be_visible()
+        last = unique("last")
+        await api.publish(post(last))
+        await expect(card(page, f"Post {last}")).to_be_visible()
         assert await page.get_by_role("article").count() <= 200
         await page.get_by_label("Title").fill("Still here")
         await expect(page.get_by_role("button", name="Publish")).to_be_enabled()

@@ -2,13 +2,13 @@
 
 import asyncio
 import re
-from datetime import timedelta
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, WebSocket, expect
 
 from tests.e2e.browser import Api, CuttableLine, card, live, opened, post, sign_in, unique
 from tests.hubprocess import HUB, HubProcess
+from tests.waiting import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -17,6 +17,51 @@ async def cut(line: CuttableLine, page: Page) -> None:
     """Cut the line and wait until the page has noticed."""
     await line.cut()
     await expect(page.locator(".connection")).to_have_attribute("data-state", "reconnecting")
+
+
+class HeldLog:
+    """Keeps back one answer to a page that reads the log, and notes what comes in live meanwhile."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.release = asyncio.Event()
+        self._abandoned = False
+        self._upgraded = False
+        self._came = ""
+
+    async def on(self, page: Page) -> None:
+        page.on("websocket", self._listen)
+        await page.route("**/v1/events?*", self._hold, times=1)
+
+    def abandon(self) -> None:
+        """The page that asked has gone."""
+        self._abandoned = True
+        self.release.set()
+
+    async def came(self, word: str) -> bool:
+        """Whether the page has been sent something with this word by its websocket."""
+        return word in self._came
+
+    async def upgraded(self) -> bool:
+        """Whether everything comes by a websocket from now on."""
+        return self._upgraded
+
+    async def _hold(self, route: Route) -> None:
+        answer = await route.fetch()
+        self.asked.set()
+        await self.release.wait()
+        if not self._abandoned:
+            await route.fulfill(response=answer)
+
+    def _listen(self, socket: WebSocket) -> None:
+        socket.on("framesent", self._sent)
+        socket.on("framereceived", self._received)
+
+    def _sent(self, frame: str | bytes) -> None:
+        self._upgraded = self._upgraded or frame == "5"  # Engine.IO: the upgrade is done
+
+    def _received(self, frame: str | bytes) -> None:
+        self._came += str(frame)
 
 
 async def users_command(hub: HubProcess, *arguments: str) -> None:
@@ -70,6 +115,73 @@ async def test_an_admin_misses_nothing_while_the_connection_is_away(
         await live(page)
         await api.publish(post(after))
         for content in (before, meanwhile, after):
+            await expect(card(page, f"Post {content}")).to_have_count(1)
+
+
+async def test_what_comes_in_while_the_log_is_read_stands_above_what_is_read(
+    browser: Browser, line: CuttableLine, api: Api
+) -> None:
+    before, new, held = unique("before"), unique("new"), HeldLog()
+    missed = [unique("missed") for _ in range(250)]
+    async with opened(browser) as page:
+        await sign_in(page, line.url, "admin")
+        await api.publish(post(before))
+        await expect(card(page, f"Post {before}")).to_be_visible()
+        await cut(line, page)
+        await api.publish(*(post(content) for content in missed))
+        await held.on(page)
+        await line.mend()
+        await held.asked.wait()
+        await until(held.upgraded)
+        await api.publish(post(new))
+        await until(lambda: held.came(new))
+        held.release.set()
+        cards = page.get_by_role("article")
+        await expect(cards.first).to_contain_text(f"Post {new}")
+        await expect(cards.nth(1)).to_contain_text(f"Post {missed[-1]}")
+        await expect(cards).to_have_count(200)
+        await expect(card(page, f"Post {new}")).to_have_count(1)
+        await expect(page.get_by_role("note")).to_have_count(0)
+
+
+async def test_what_is_written_while_the_log_is_read_appears_once_it_is(
+    browser: Browser, url: str, api: Api
+) -> None:
+    title, earlier, held = unique("Written meanwhile"), unique("earlier"), HeldLog()
+    await api.publish(post(earlier))
+    async with opened(browser) as page:
+        await held.on(page)
+        await sign_in(page, url, "admin")
+        await held.asked.wait()
+        await page.get_by_label("Title").fill(title)
+        await page.get_by_role("button", name="Publish").click()
+        await expect(page.get_by_text("It appears here when the live connection catches up")).to_be_visible()
+        await expect(page.get_by_label("Title")).to_have_value("")
+        held.release.set()
+        await expect(page.get_by_role("article").first).to_contain_text(title)
+        await expect(card(page, title)).to_have_count(1)
+        await expect(card(page, f"Post {earlier}")).to_have_count(1)
+
+
+async def test_a_reload_in_the_middle_of_catching_up_misses_nothing(
+    browser: Browser, line: CuttableLine, api: Api
+) -> None:
+    before, meanwhile, held = unique("before"), unique("meanwhile"), HeldLog()
+    async with opened(browser) as page:
+        await page.clock.install()
+        await sign_in(page, line.url, "admin")
+        await api.publish(post(before))
+        await expect(card(page, f"Post {before}")).to_be_visible()
+        await cut(line, page)
+        await api.publish(post(meanwhile))
+        await page.clock.fast_forward(60_000)  # longer than what is read again because clocks differ
+        await held.on(page)
+        await line.mend()
+        await held.asked.wait()
+        await page.reload()
+        held.abandon()
+        await live(page)
+        for content in (before, meanwhile):
             await expect(card(page, f"Post {content}")).to_have_count(1)
 
 
@@ -155,11 +267,12 @@ async def test_a_suspended_person_is_cut_and_told_so(
 async def test_an_expired_session_leads_back_to_the_sign_in(
     browser: Browser, url: str, hub_process: HubProcess
 ) -> None:
-    token = hub_process.token(unique("ann"), "user", ttl=timedelta(seconds=4))
     async with opened(browser) as page:
-        await page.goto(f"{url}/#token={token}")
+        await page.clock.install()
+        await page.goto(f"{url}/#token={hub_process.token(unique('ann'), 'user')}")
         await live(page)
         assert "token" not in page.url
+        await page.clock.fast_forward("01:00:00")
         await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
         await expect(page.get_by_text("Your session has expired")).to_be_visible()
 
@@ -173,12 +286,24 @@ async def test_a_token_the_hub_refuses_says_why(browser: Browser, url: str, hub_
 
 
 async def test_without_a_development_sign_in_the_page_explains_the_handover(
-    browser: Browser, url: str
+    browser: Browser, own_hub: HubProcess
 ) -> None:
+    own_hub.environment["HUB_AUTH__SECRET"] = "a secret of the platform, 32 bytes or more"
+    own_hub.up()
+    refused: list[str] = []
     async with opened(browser) as page:
-        await page.route("**/dev/users", lambda route: route.fulfill(status=404, json={"detail": "no"}))
-        await page.goto(url)
+        page.on("response", lambda answer: refused.append(answer.url) if answer.status >= 400 else None)
+        await page.goto(own_hub.url)
         await expect(page.get_by_text("This hub has no sign-in of its own")).to_be_visible()
+        await page.goto(f"{own_hub.url}/#token={own_hub.token('ann', 'user', 'publish')}")
+        await live(page)
+        await expect(page.get_by_role("heading", name="Nothing has happened since you came")).to_be_visible()
+        await expect(page.get_by_text("hub publish")).to_have_count(0)
+        await page.get_by_label("Title").fill("The first")
+        await page.get_by_role("button", name="Publish").click()
+        await expect(card(page, "The first")).to_have_count(1)
+        await expect(page.get_by_text("hub publish")).to_have_count(0)
+    assert refused == []
 
 
 async def test_who_may_only_read_gets_no_composer(

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from schemas.clock import SystemClock
-from schemas.store.events import rfc3339
+from schemas.events.members import rfc3339
 from tests.e2e.browser import Api, about, card, follow, live, opened, post, unique, until_seen
 from tests.hubprocess import HubProcess
 

@@ -62,6 +62,23 @@ async def test_a_new_token_of_the_same_person_is_taken_without_a_question(
         await expect(page.get_by_role("alertdialog")).to_have_count(0)
 
 
+async def test_a_forged_token_of_the_same_person_does_not_end_the_session(
+    browser: Browser, url: str, hub_process: HubProcess
+) -> None:
+    user = unique("ann")
+    head, body, _ = hub_process.token(user, "user", "admin").split(".")
+    async with opened(browser) as page:
+        await sign_in(page, url, user)
+        async with page.expect_response("**/v1/me") as refused:
+            await open_link(page, f"{url}/#token={head}.{body}.{'A' * 43}", anew=False)
+        assert (await refused.value).status == 401
+        assert "token" not in page.url
+        await page.reload()
+        await live(page)
+        await menu_of(page, user)
+        await expect(page.get_by_role("navigation").get_by_role("link", name="Events")).to_have_count(0)
+
+
 async def test_nothing_a_person_was_shown_stays_in_the_browser_after_the_session(
     browser: Browser, url: str, api: Api
 ) -> None:

@@ -169,6 +169,27 @@ async def test_assistive_technology_finds_its_way(
             assert await stumbling_blocks(page) == []
 
 
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+async def test_the_documents_open_on_an_overview(browser: Browser, url: str, size: tuple[int, int]) -> None:
+    loaded: list[str] = []
+    async with opened(browser, size) as page:
+        page.on("request", lambda request: loaded.append(request.url))
+        await page.goto(f"{url}/docs")
+        main = page.get_by_role("main")
+        await expect(main.get_by_role("link")).to_have_count(5)
+        assert not any("swagger" in one for one in loaded)
+        assert await overflow(page) == 0
+        await main.get_by_role("link", name="Sockets").click()
+        await expect(page.get_by_role("heading", name="Namespace /feed")).to_be_in_viewport()
+        await main.get_by_role("link", name="Publish over HTTP").click()
+        await expect(page.get_by_role("heading", name="Publish over HTTP")).to_be_in_viewport()
+        await page.get_by_role("navigation").get_by_role("link", name="HTTP", exact=True).click()
+        await expect(page.get_by_text("Publish one event or a batch")).to_be_visible()
+        await page.get_by_role("navigation").get_by_role("link", name="Overview").click()
+        await expect(page.get_by_text("Publish one event or a batch")).to_be_hidden()
+        await expect(main.get_by_role("link", name="Sockets")).to_be_visible()
+
+
 async def test_calm_motion_is_respected(browser: Browser, url: str) -> None:
     async with opened(browser, reduced_motion="reduce") as page:
         await sign_in(page, url, unique("ann"))
@@ -186,11 +207,16 @@ async def test_a_profile_is_saved_and_a_wrong_field_says_so(browser: Browser, ur
         await expect(page.get_by_label("Time zone")).to_have_attribute("aria-invalid", "true")
         await expect(page.get_by_text("time zone of the IANA database")).to_be_visible()
         await page.get_by_label("Time zone").fill("Europe/Berlin")
+        await page.get_by_label("Handle").fill("@n!")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("must be 1 to 64 letters, digits or _ . -")).to_be_visible()
+        await page.get_by_label("Handle").fill("@ann.example")
         await page.get_by_role("button", name="Save").click()
         await expect(page.get_by_text("Your profile is saved")).to_be_visible()
         await page.reload()
         await expect(page.get_by_role("heading", name="Ann Example")).to_be_visible()
         await expect(page.get_by_label("Time zone")).to_have_value("Europe/Berlin")
+        await expect(page.get_by_label("Handle")).to_have_value("ann.example")
         await page.get_by_label("Name").fill("")
         await page.get_by_role("button", name="Save").click()
         await page.reload()

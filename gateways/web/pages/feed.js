@@ -2,8 +2,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { cards, holdWhile, release, waiting } from "../feed.js";
 import { count } from "../format.js";
-import { canPublish } from "../session.js";
+import { canPublish, isAdmin } from "../session.js";
 import { bind } from "../shortcuts.js";
+import { development } from "../site.js";
 import { Aside, Command } from "../ui/aside.js";
 import { Composer } from "../ui/composer.js";
 import { EventCard, GapCard } from "../ui/event-card.js";
@@ -70,17 +71,25 @@ function NewPill({ number }) {
   </div>`;
 }
 
+// Only admins may read the log; for everyone else the feed begins when it is opened.
+const EMPTY = {
+  title: () => (isAdmin.value ? "Nothing has happened yet" : "Nothing has happened since you came"),
+  text: () =>
+    isAdmin.value
+      ? "This page is live: events appear the moment they are published."
+      : `The feed is live: it shows what happens while it is open, and nothing from before.
+        Leave it open and new posts appear by themselves; a reload of this tab keeps them.`,
+};
+
 function Empty() {
-  if (selected.value.length && cards.value.length) {
-    return html`<section class="empty card"><h2>Nothing in ${selected.value.join(", ")} yet</h2>
-      <p class="muted">You see it here as soon as somebody publishes there.</p>
-      <p><button type="button" class="button" onClick=${selectAll}>Show all zones</button></p></section>`;
-  }
+  const zones = selected.value.join(", ");
   return html`<section class="empty card"><span class="empty-sign"><${Icon} name="live" size=${28} /></span>
-    <h2>Nothing has happened yet</h2>
-    <p class="muted">This page is live: events appear the moment they are published.
-      Publish the first event; copy this command into a terminal:</p>
-    <${Command} /></section>`;
+    <h2>${zones ? `Nothing in ${zones} yet` : EMPTY.title()}</h2>
+    <p class="muted">${zones ? "You see it here as soon as somebody publishes there." : EMPTY.text()}
+      ${canPublish.value && " Be the first: write something above."}</p>
+    ${zones && cards.value.length > 0 && html`
+      <p><button type="button" class="button" onClick=${selectAll}>Show all zones</button></p>`}
+    ${development && html`<p class="muted">Or copy this command into a terminal:</p><${Command} />`}</section>`;
 }
 
 function Card({ card }) {

@@ -8,11 +8,11 @@ import { notify } from "../ui/toasts.js";
 
 const FIELDS = [
   { name: "name", label: "Name", hint: "Shown to others.", autocomplete: "name" },
-  { name: "handle", label: "Handle", hint: "Short and unique, without the @.", autocomplete: "username" },
+  { name: "handle", label: "Handle", hint: "How others mention you: letters, digits and _ . -", autocomplete: "username" },
   {
     name: "tz",
     label: "Time zone",
-    hint: "Your quiet hours and digests follow it, for example Europe/Berlin.",
+    hint: "Of the IANA database, for example Europe/Berlin.",
     list: "zones-of-time",
   },
   { name: "locale", label: "Language", hint: "A language tag, for example en or de-AT.", autocomplete: "language" },

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { Problem, get, request } from "../api.js";
 import { begin, endedBecause } from "../session.js";
+import { development } from "../site.js";
 import { Avatar, Field, Spinner } from "../ui/bits.js";
 import { html } from "../ui/html.js";
 
@@ -11,10 +12,11 @@ function useUsers() {
   const [found, setFound] = useState({ state: "loading" });
   const [asked, ask] = useState(0);
   useEffect(() => {
+    if (!development) return setFound({ state: "production" });
     setFound({ state: "loading" });
     get("/dev/users").then(
       ({ users }) => setFound({ state: "development", users }),
-      (problem) => setFound(problem.status === 404 ? { state: "production" } : { state: "failed", problem }),
+      (problem) => setFound({ state: "failed", problem }),
     );
   }, [asked]);
   return { ...found, again: () => ask(asked + 1) };

@@ -2,6 +2,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { activity, cards, liveNow } from "../feed.js";
 import { count } from "../format.js";
+import { development } from "../site.js";
+import { passes, selected } from "../zones.js";
 import { Avatar, CopyButton } from "./bits.js";
 import { html } from "./html.js";
 
@@ -10,7 +12,14 @@ const STEP = 2_000;
 const HEIGHT = 44;
 
 const EXAMPLE = { content_id: "c1", author: "ann", kind: "post", title: "Hello" };
-const COMMAND = `.venv/bin/hub publish content.created --data '${JSON.stringify(EXAMPLE)}'`;
+const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+// For a zone that the feed is narrowed to, or what is published would not show there.
+function command() {
+  const [zone] = selected.value;
+  const data = zone === undefined ? EXAMPLE : { ...EXAMPLE, zone };
+  return `.venv/bin/hub publish content.created --data ${quoted(JSON.stringify(data))}`;
+}
 
 function useTick(every) {
   const [at, setAt] = useState(Date.now());
@@ -60,16 +69,18 @@ function Live() {
 }
 
 // A line breaks between the words of a command, never within an option.
-const words = (command) => command.split(/( )/).map((word) => (word === " " ? word : html`<span>${word}</span>`));
+const words = (text) => text.split(/( )/).map((word) => (word === " " ? word : html`<span>${word}</span>`));
 
-export function Command({ command = COMMAND }) {
-  return html`<div class="command"><pre class="code" tabindex="0" aria-label="Command">${words(command)}</pre>
-    <${CopyButton} text=${command} label="Copy command" /></div>`;
+export function Command() {
+  const text = command();
+  return html`<div class="command"><pre class="code" tabindex="0" aria-label="Command">${words(text)}</pre>
+    <${CopyButton} text=${text} label="Copy command" /></div>`;
 }
 
-// The empty feed shows the command itself.
+// The empty feed shows the command itself; where people only use the hub there is no terminal of it.
 const Terminal = () =>
-  cards.value.length > 0 &&
+  development &&
+  cards.value.some(passes.value) &&
   html`
   <section class="card side-card" aria-labelledby="side-terminal"><h3 id="side-terminal">From a terminal</h3>
     <p class="muted small">Publish an event and watch it arrive here.</p><${Command} /></section>`;
