@@ -29,10 +29,6 @@ DOWN_S: Final = 1.0
 TRIM_S: Final = 10.0
 
 FLOOR: Final = "SELECT min(seq) FROM consumer_positions WHERE partition = $1 AND grp = ANY($2)"
-PUSH_FLOOR: Final = (
-    "SELECT seq FROM relay_log WHERE relayed_at < clock_timestamp() - make_interval(secs => $1)"
-    " ORDER BY relayed_at DESC LIMIT 1"
-)
 
 
 class Appender:
@@ -165,7 +161,7 @@ class Appender:
     async def _floor(self, stream: str) -> int:
         """Answer the number up to which a stream may be forgotten."""
         if stream == PUSH:
-            return int(await self._pool.fetchval(PUSH_FLOOR, self._window_s) or 0)
+            return await self._log.push_floor(self._window_s)
         partition = int(stream.removeprefix("events:"))
         return int(await self._pool.fetchval(FLOOR, partition, self._groups) or 0)
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from bus import telemetry
+from bus.base import PUSH
 from bus.tasks import forever
 from schemas.db import Pool
 
@@ -12,6 +13,7 @@ OUTBOX: Final = """
 SELECT count(*) AS entries,
        coalesce(extract(epoch FROM clock_timestamp() - min(accepted_at)), 0)::float8 AS age FROM outbox
 """
+HEAD: Final = "SELECT seq FROM relay_heads WHERE stream = $1"
 LAG: Final = """
 SELECT p.grp,
        sum((SELECT count(*) FROM (SELECT 1 FROM relay_log r
@@ -41,7 +43,8 @@ async def measure(pool: Pool) -> None:
     if row is not None:
         telemetry.OUTBOX.set(row["entries"])
         telemetry.RELAY_LAG.set(row["age"])
-    telemetry.RELAY_SEQ.set(await pool.fetchval("SELECT seq FROM relay_heads WHERE stream = 'log'"))
+    telemetry.RELAY_SEQ.set(await pool.fetchval(HEAD, "log"))
+    telemetry.PUSH_HEAD.set(await pool.fetchval(HEAD, PUSH))
     for group in await pool.fetch(LAG):
         telemetry.GROUP_LAG.labels(group["grp"]).set(group["events"])
     for group in await pool.fetch(ASIDE):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from bus.base import Entry
+from bus.base import PUSH, Entry
 from bus.render import event_entry, push_entry
 from schemas.db import Row, Source
 from schemas.store.events import COLUMNS
@@ -12,6 +12,14 @@ FROM: Final = (
     f"SELECT r.seq, r.prev, r.push_prev, r.control, r.relayed_at, {COLUMNS} FROM relay_log r"
     " LEFT JOIN events e ON e.id = r.event_id AND e.accepted_at = r.accepted_at"
 )
+OLDER: Final = (
+    "SELECT seq FROM relay_log WHERE relayed_at < clock_timestamp() - make_interval(secs => $1)"
+    " ORDER BY relayed_at DESC LIMIT 1"
+)
+PUSH_UPTO: Final = (
+    "SELECT seq FROM relay_log WHERE push_prev IS NOT NULL AND seq <= $1 ORDER BY seq DESC LIMIT 1"
+)
+PUSH_FIRST: Final = "SELECT push_prev FROM relay_log WHERE push_prev IS NOT NULL ORDER BY seq LIMIT 1"
 
 
 class RelayLog:
@@ -29,6 +37,16 @@ class RelayLog:
         """Answer up to `limit` entries of the push stream above a number."""
         query = f"{FROM} WHERE r.push_prev IS NOT NULL AND r.seq > $1 ORDER BY r.seq LIMIT $2"
         return _entries(push_entry, await self._source.fetch(query, after, limit))
+
+    async def push_floor(self, window_s: float) -> int:
+        """Answer the number before the first push entry that was relayed within a window of seconds."""
+        older = await self._source.fetchval(OLDER, window_s)
+        before = await self._source.fetchval(PUSH_UPTO, older or 0)
+        if before is None:
+            head = await self.head(PUSH)  # where retention took everything
+            before = await self._source.fetchval(PUSH_FIRST)
+            before = head if before is None else before
+        return int(before)
 
     async def one(self, seq: int) -> Entry:
         """Answer the entry of one event by its number."""

@@ -27,7 +27,8 @@ class EventConflictError(Exception):
     """An id was used before for an event that differs; the first member that differs is named."""
 
     def __init__(self, index: int, event_id: UUID, member: str) -> None:
-        super().__init__(f"event {event_id} was accepted before with another {member}")
+        other = "other" if member in {"data", "content"} else "another"
+        super().__init__(f"event {event_id} was accepted before with {other} {member}")
         self.index = index
         self.id = event_id
         self.member = member

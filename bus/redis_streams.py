@@ -1,23 +1,29 @@
-"""Owns the conversation with Redis or Valkey (≥ 7.0): the Bus on real streams.
+"""Owns what the hub says to Redis or Valkey: the Bus on real streams.
 
-No command is retried silently: a cut connection would turn one append into several. An append is one
-single-key script, so it works on a cluster, where the streams lie in different slots.
+An append is one script about one key, so it works on a cluster, where the streams lie on different servers.
+It may be repeated: it does nothing when the stream has moved on.
 """
 
-import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from types import TracebackType
 from typing import Any, Final
 
-import redis.asyncio as aioredis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError
 
-from bus.base import BusError, Entry
+from bus.base import PUSH, Entry
+from bus.redis_servers import RedisServers
 
-APPEND: Final = """
+
+class _Script:
+    """A script with the name that servers remember it by."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+APPEND: Final = _Script("""
 local last = 0
 if redis.call('EXISTS', KEYS[1]) == 1 then
   local info = redis.call('XINFO', 'STREAM', KEYS[1])
@@ -34,9 +40,9 @@ while i <= #ARGV do
   i = i + 2 + n
 end
 return last
-"""
+""")
 
-COUNT: Final = """
+COUNT: Final = _Script("""
 local now = redis.call('TIME')
 local ms = now[1] * 1000 + math.floor(now[2] / 1000)
 if tonumber(ARGV[2]) > 0 then
@@ -51,32 +57,17 @@ for i = 1, #all, 2 do
   if tonumber(till) < ms then redis.call('HDEL', KEYS[1], all[i]) else sum = sum + value end
 end
 return sum
-"""
+""")
 
-TIMEOUT_S: Final = 3.0
-MAX_BLOCK_MS: Final = 1000  # well under TIMEOUT_S, or a quiet stream would look like a dead server
-MAX_CONNECTIONS: Final = 512
+MAX_BLOCK_MS: Final = 1000  # well under the time-out, or a quiet stream would look like a dead server
 
 
 class RedisBus:
-    """The Bus on one Redis or Valkey server. `prefix` keeps the hubs that share a server apart."""
+    """The Bus on one server or a cluster. `prefix` keeps the hubs that share it apart."""
 
     def __init__(self, url: str, *, prefix: str) -> None:
-        pool = aioredis.BlockingConnectionPool.from_url(
-            url,
-            max_connections=MAX_CONNECTIONS,
-            timeout=TIMEOUT_S,
-            # The client's own time-out goes through asyncio.wait_for, which on Python 3.11 loses one
-            # cancellation in seven when it meets its result; ours is around each conversation instead.
-            socket_timeout=None,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
-        self._redis: aioredis.Redis = aioredis.Redis.from_pool(pool)
+        self._servers = RedisServers(url)
         self._prefix = prefix
-        self._append = self._redis.register_script(APPEND)
-        self._count = self._redis.register_script(COUNT)
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}:{name}"
@@ -87,76 +78,61 @@ class RedisBus:
             args += (entry.seq, 2 + 2 * len(entry.fields), b"prev", entry.prev)
             for name, value in entry.fields:
                 args += (name, value)
-        async with _conversation():
-            return int(await self._append(keys=[self._key(stream)], args=args))
+        return await self._run(APPEND, stream, *args)
 
     async def last(self, streams: Sequence[str]) -> list[int]:
-        async with _conversation():
-            return [int(await self._append(keys=[self._key(stream)], args=[])) for stream in streams]
+        return [await self._run(APPEND, stream) for stream in streams]
 
     async def read(self, stream: str, after: int, *, count: int, block_ms: int) -> list[Entry]:
-        async with _conversation():
-            reply: Any = await self._redis.xread(
-                {self._key(stream): f"{after}-0"}, count=count, block=min(block_ms, MAX_BLOCK_MS) or None
-            )
+        key, wait = self._key(stream), ("BLOCK", min(block_ms, MAX_BLOCK_MS)) if block_ms else ()
+        async with self._servers.conversation(key) as say:
+            reply = await say("XREAD", "COUNT", count, *wait, "STREAMS", key, f"{after}-0")
         return [_entry(*raw) for raw in reply[0][1]] if reply else []
 
     async def tail(self, stream: str) -> Entry | None:
-        async with _conversation():
-            reply: Any = await self._redis.xrevrange(self._key(stream), count=1)
+        key = self._key(stream)
+        async with self._servers.conversation(key) as say:
+            reply = await say("XREVRANGE", key, "+", "-", "COUNT", 1)
         return _entry(*reply[0]) if reply else None
 
     async def trim(self, stream: str, upto: int) -> None:
-        async with _conversation():
-            await self._redis.xtrim(self._key(stream), minid=f"{upto + 1}-0", approximate=False)
+        key = self._key(stream)
+        async with self._servers.conversation(key) as say:
+            await say("XTRIM", key, "MINID", f"{upto + 1}-0")
 
     async def drop(self, streams: Iterable[str]) -> None:
-        async with _conversation():
-            for stream in streams:
-                await self._redis.delete(self._key(stream))
+        for key in map(self._key, streams):
+            async with self._servers.conversation(key) as say:
+                await say("DEL", key)
 
     async def signal(self, payload: bytes) -> None:
-        async with _conversation():
-            await self._redis.publish(self._key("signals"), payload)
+        key = self._key("signals")
+        async with self._servers.conversation(key) as say:  # always the same server, or order would be lost
+            await say("PUBLISH", key, payload)
 
     @asynccontextmanager
     async def signals(self) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with _conversation(None), self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-            async with _conversation():
-                await pubsub.subscribe(self._key("signals"))
+        async with self._servers.listening(self._key("signals")) as pubsub:
             yield _payloads(pubsub)
 
     async def count(self, name: str, member: str, value: int, ttl_s: float) -> int:
-        async with _conversation():
-            return int(await self._count(keys=[self._key(name)], args=[member, value, int(ttl_s * 1000)]))
+        return await self._run(COUNT, name, member, value, int(ttl_s * 1000))
 
     async def ping(self) -> None:
-        async with _conversation():
-            await self._redis.ping()
+        async with self._servers.conversation(self._key(PUSH)) as say:
+            await say("PING")
 
     async def close(self) -> None:
-        await self._redis.aclose()
-        await self._redis.connection_pool.disconnect()
+        await self._servers.close()
 
-
-class _conversation:  # noqa: N801  reads as words where it is used
-    """Bounds a conversation in time, and turns what the client library raises into BusError."""
-
-    def __init__(self, timeout_s: float | None = TIMEOUT_S) -> None:
-        self._timeout = asyncio.timeout(timeout_s)
-
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            await self._timeout.__aexit__(kind, error, trace)
-        except TimeoutError:
-            raise BusError(f"no answer within {TIMEOUT_S:.0f} s") from error
-        if isinstance(error, RedisError | OSError | TimeoutError):
-            raise BusError(f"{type(error).__name__}: {error}") from error
+    async def _run(self, script: _Script, name: str, *args: bytes | str | int) -> int:
+        """Run a script about one key; a server that does not know it has done nothing, and gets its text."""
+        key = self._key(name)
+        async with self._servers.conversation(key) as say:
+            try:
+                return int(await say("EVALSHA", script.sha, 1, key, *args))
+            except NoScriptError:
+                return int(await say("EVAL", script.text, 1, key, *args))
 
 
 async def _payloads(pubsub: Any) -> AsyncIterator[bytes]:

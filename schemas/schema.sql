@@ -43,6 +43,12 @@ CREATE TABLE public.events (
 )
 PARTITION BY RANGE (accepted_at);
 
+CREATE TABLE public.gateways (
+    id text NOT NULL,
+    seq bigint NOT NULL,
+    seen_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.hub_meta (
     only_row boolean DEFAULT true NOT NULL,
     instance uuid DEFAULT gen_random_uuid() NOT NULL,
@@ -117,6 +123,19 @@ CREATE TABLE public.relay_log (
     CONSTRAINT relay_log_check CHECK (((partition IS NULL) = (prev IS NULL)))
 );
 
+CREATE TABLE public.socket_sessions (
+    pid text NOT NULL,
+    sid text NOT NULL,
+    namespace text NOT NULL,
+    user_id text NOT NULL,
+    gateway text NOT NULL,
+    rooms jsonb NOT NULL,
+    as_of bigint NOT NULL,
+    heard bigint NOT NULL,
+    left_at timestamp with time zone
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.05');
+
 CREATE TABLE public.stats_daily (
     day date NOT NULL,
     type text NOT NULL,
@@ -160,6 +179,9 @@ ALTER TABLE ONLY public.event_people
 ALTER TABLE ONLY public.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (accepted_at, id);
 
+ALTER TABLE ONLY public.gateways
+    ADD CONSTRAINT gateways_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.hub_meta
     ADD CONSTRAINT hub_meta_pkey PRIMARY KEY (only_row);
 
@@ -180,6 +202,9 @@ ALTER TABLE ONLY public.relay_heads
 
 ALTER TABLE ONLY public.relay_log
     ADD CONSTRAINT relay_log_pkey PRIMARY KEY (seq);
+
+ALTER TABLE ONLY public.socket_sessions
+    ADD CONSTRAINT socket_sessions_pkey PRIMARY KEY (pid);
 
 ALTER TABLE ONLY public.stats_daily
     ADD CONSTRAINT stats_daily_pkey PRIMARY KEY (day, type);
@@ -213,3 +238,7 @@ CREATE INDEX relay_log_relayed ON public.relay_log USING btree (relayed_at, seq)
 CREATE INDEX relay_log_subject ON public.relay_log USING btree (subject, seq) WHERE (subject IS NOT NULL);
 
 CREATE INDEX relay_log_type ON public.relay_log USING btree (type, seq) WHERE (type IS NOT NULL);
+
+CREATE INDEX socket_sessions_gateway ON public.socket_sessions USING btree (gateway);
+
+CREATE INDEX socket_sessions_user ON public.socket_sessions USING btree (user_id);

@@ -114,6 +114,7 @@ async def erase_user(pool: Pool, user: str) -> Erasure:
         await tx.execute(REWRITE_LATE, f"user:{user}")
         await tx.execute("DELETE FROM users WHERE id = $1", user)
         await tx.execute("DELETE FROM idempotency_keys WHERE principal = $1", user)
+        await tx.execute("DELETE FROM socket_sessions WHERE user_id = $1", user)
     return Erasure(rewritten, found.left + sent.left)
 
 

@@ -1,6 +1,6 @@
 """Owns the rows of users; one statement per method."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
@@ -9,6 +9,9 @@ from asyncpg import Record
 
 from schemas.db import Source
 from schemas.profile import Profile
+
+Bearer = tuple[str, str | None, str | None]
+"""The id, name and time zone that a token tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,11 @@ class Users:
 
     async def get(self, conn: Source, user: str) -> User | None:
         return _user(await conn.fetchrow(f"SELECT {COLUMNS} FROM users WHERE id = $1", user))
+
+    async def get_many(self, conn: Source, users: Sequence[str]) -> dict[str, User]:
+        """Answer those who are known, by id."""
+        rows = await conn.fetch(f"SELECT {COLUMNS} FROM users WHERE id = ANY($1)", users)
+        return {row["id"]: User(**_members(row)) for row in rows}
 
     async def list(self, conn: Source, *, after: str = "", limit: int = 100) -> list[User]:
         rows = await conn.fetch(
@@ -101,6 +109,19 @@ class Users:
             dict(changes),
         )
         return _user(row)
+
+    async def create_many(self, conn: Source, bearers: Iterable[Bearer]) -> dict[str, User]:
+        """Make bearers exist who are not known yet; answers those who are new, by id."""
+        told = {user: (user, name, tz) for user, name, tz in bearers}
+        columns = zip(*(told[user] for user in sorted(told)), strict=True)  # in order, against deadlocks
+        rows = await conn.fetch(
+            f"""
+            INSERT INTO users (id, name, tz) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+            ON CONFLICT (id) DO NOTHING RETURNING {COLUMNS}
+            """,
+            *columns,
+        )
+        return {row["id"]: User(**_members(row)) for row in rows}
 
     async def greet(self, conn: Source, user: str, *, name: str | None, tz: str | None) -> User:
         """Make the bearer of a token exist.

@@ -1,7 +1,7 @@
 """Fixtures of the bus: a database with its partitions agreed on, a bus, and events to publish."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 
@@ -16,11 +16,26 @@ from ops.embedded.postgres import EmbeddedPostgres
 from schemas.db import Pool, connect
 from schemas.events.base import Event
 from schemas.events.content import ContentLiked
+from tests.valkeycluster import ValkeyCluster, valkey_cluster
 from tests.waiting import until
 
 PARTITIONS = 4
 
 Publish = Callable[..., Awaitable[list[Event]]]
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyCluster]:
+    """Three primaries that nobody kills."""
+    with valkey_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster_urls(shared_cluster: ValkeyCluster) -> str:
+    """The addresses of an empty cluster."""
+    shared_cluster.flush()
+    return shared_cluster.urls
 
 
 @pytest.fixture

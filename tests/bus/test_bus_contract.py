@@ -1,4 +1,4 @@
-"""One contract for every Bus: the memory one and the real one."""
+"""One contract for every Bus: the one in memory, the one on a real server, and on a real cluster."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,13 +10,14 @@ from bus.memory import MemoryBus
 from bus.redis_streams import RedisBus
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "cluster"])
 async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
     made: Bus
     if request.param == "memory":
         made = MemoryBus()
     else:
-        made = RedisBus(request.getfixturevalue("redis_url"), prefix="test")
+        url = request.getfixturevalue("redis_url" if request.param == "redis" else "cluster_urls")
+        made = RedisBus(url, prefix="test")
     yield made
     await made.close()
 

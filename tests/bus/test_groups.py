@@ -176,10 +176,10 @@ async def test_groups_and_gateways_go_on_when_nobody_can_write_the_streams(
     bus, heard = Unwritable(), list[PushEntry]()
     tail = PushTail(bus, pool)
     worker = GroupWorker(consumer(), worker="w", pool=pool, bus=bus, partitions=PARTITIONS)
-    running = [spawn(worker.run(), name="w"), spawn(tail.run(heard.append), name="tail")]
+    running = [spawn(worker.run(), name="w"), spawn(tail.run(heard.extend), name="tail")]
 
     async def began() -> bool:
-        return tail.position is not None
+        return tail.caught_up.is_set()
 
     await until(began)
     first = await publish(20)

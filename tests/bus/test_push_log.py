@@ -1,0 +1,180 @@
+"""The gateway's end of the push stream: where it begins, what it delivers, how it gets over losses."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import pytest
+from redis.asyncio import Redis
+
+from bus.base import PUSH, Bus, PushEntry
+from bus.log import RelayLog
+from bus.outbox import Outbox
+from bus.push_log import PushTail
+from bus.relay import Relay
+from bus.tasks import cancel, spawn
+from schemas.db import Pool
+from tests.bus.conftest import Publish, relayed
+from tests.waiting import until
+
+WINDOW_S = 100.0
+
+
+class Heard:
+    """What a tail told a gateway."""
+
+    def __init__(self) -> None:
+        self.entries: list[PushEntry] = []
+        self.batches: list[int] = []
+        self.begun: list[int] = []
+
+    def deliver(self, entries: Sequence[PushEntry]) -> None:
+        self.entries += entries
+        self.batches.append(len(entries))
+
+    def chained(self, start: int) -> bool:
+        """Whether everything after a number is there, in order, once."""
+        before = [start, *(entry.seq for entry in self.entries)]
+        return [entry.prev for entry in self.entries] == before[:-1]
+
+
+Follow = Callable[[], Awaitable[tuple[PushTail, Heard]]]
+
+
+@pytest.fixture
+async def follow(bus: Bus, pool: Pool) -> AsyncIterator[Follow]:
+    tasks = []
+
+    async def start() -> tuple[PushTail, Heard]:
+        tail, heard = PushTail(bus, pool, window_s=WINDOW_S), Heard()
+        tasks.append(spawn(tail.run(heard.deliver, heard.begun.append), name="tail"))
+        async with asyncio.timeout(10):
+            await tail.caught_up.wait()
+        return tail, heard
+
+    yield start
+    await cancel(*tasks)
+
+
+async def at(tail: PushTail, seq: int) -> None:
+    async def reached() -> bool:
+        return tail.position == seq
+
+    await until(reached)
+
+
+async def make_old(pool: Pool, upto: int) -> None:
+    await pool.execute(
+        "UPDATE relay_log SET relayed_at = relayed_at - make_interval(secs => 2 * $2) WHERE seq <= $1",
+        upto,
+        WINDOW_S,
+    )
+
+
+async def test_it_begins_with_what_the_window_holds(
+    relaying: Relay, publish: Publish, pool: Pool, follow: Follow
+) -> None:
+    await publish(6)
+    await relayed(pool, 6)
+    await make_old(pool, 4)
+    tail, heard = await follow()
+    assert heard.begun == [4]
+    assert [entry.seq for entry in heard.entries] == [5, 6]
+    await publish(3)
+    await at(tail, 9)
+    assert heard.chained(4)
+
+
+async def test_it_begins_with_everything_where_everything_is_young(
+    relaying: Relay, publish: Publish, pool: Pool, follow: Follow
+) -> None:
+    await publish(3)
+    await relayed(pool, 3)
+    _, heard = await follow()
+    assert heard.begun == [0]
+    assert [entry.seq for entry in heard.entries] == [1, 2, 3]
+
+
+async def test_what_no_socket_gets_is_no_place_to_begin(
+    relaying: Relay, publish: Publish, pool: Pool, follow: Follow
+) -> None:
+    await publish(5)
+    await relayed(pool, 5)
+    await make_old(pool, 4)
+    await pool.execute("UPDATE relay_log SET push_prev = NULL WHERE seq IN (3, 4)")
+    assert await RelayLog(pool).push_floor(WINDOW_S) == 2
+
+
+async def test_where_retention_took_everything_it_begins_at_the_head(
+    relaying: Relay, publish: Publish, pool: Pool, follow: Follow
+) -> None:
+    await publish(3)
+    await relayed(pool, 3)
+    await pool.execute("DELETE FROM relay_log")
+    tail, heard = await follow()
+    assert (heard.begun, heard.entries) == ([3], [])
+    await publish(1)
+    await at(tail, 4)
+    assert heard.chained(3)
+
+
+async def test_where_retention_took_the_oldest_it_begins_after_them(
+    relaying: Relay, publish: Publish, pool: Pool, follow: Follow
+) -> None:
+    await publish(5)
+    await relayed(pool, 5)
+    await pool.execute("DELETE FROM relay_log WHERE seq <= 2")
+    _, heard = await follow()
+    assert heard.begun == [2]
+    assert [entry.seq for entry in heard.entries] == [3, 4, 5]
+
+
+async def test_what_comes_together_is_delivered_together(
+    relaying: Relay, publish: Publish, pool: Pool, follow: Follow
+) -> None:
+    await publish(40)
+    await relayed(pool, 40)
+    _, heard = await follow()
+    assert heard.chained(0)
+    assert len(heard.batches) < 10
+
+
+async def test_a_flushed_server_costs_no_entry(
+    relaying: Relay, publish: Publish, follow: Follow, redis_url: str
+) -> None:
+    tail, heard = await follow()
+    client = Redis.from_url(redis_url)
+    for round_ in range(1, 4):
+        await publish(5)
+        await client.flushall()
+        await publish(5)
+        await at(tail, 10 * round_)
+    await client.aclose()
+    assert heard.chained(0)
+    assert heard.begun == [0]
+
+
+async def test_words_come_in_order_with_the_events_around_them(
+    relaying: Relay, publish: Publish, pool: Pool, follow: Follow
+) -> None:
+    tail, heard = await follow()
+    await publish(1)
+    async with pool.acquire() as tx, tx.transaction():
+        await Outbox(pool).control(tx, "join", "ann", "/feed", "zone:z")
+    await publish(1)
+    await at(tail, 3)
+    assert [entry.controls for entry in heard.entries] == [(), (("join", "ann", "/feed", "zone:z"),), ()]
+
+
+async def test_a_log_put_back_from_a_backup_begins_anew(
+    relay: Relay, publish: Publish, pool: Pool, follow: Follow, bus: Bus
+) -> None:
+    task = spawn(relay.run(), name="relay")
+    tail, heard = await follow()
+    await publish(4)
+    await at(tail, 4)
+    await cancel(task)
+    await bus.drop([PUSH])
+    await pool.execute("UPDATE relay_heads SET seq = 2 WHERE stream = $1", PUSH)
+    await pool.execute("DELETE FROM relay_log WHERE seq > 2")
+    await at(tail, 2)
+    assert heard.begun == [0, 2]
