@@ -1,6 +1,8 @@
 """Owns the application of one gateway process: HTTP, sockets, and what runs beside them."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Final
 
 from aiohttp import web
 
@@ -8,6 +10,8 @@ from bus.tasks import cancel, spawn
 from gateways.gateway import Gateway
 from gateways.http.application import http_application
 from gateways.sockets.server import HubSockets, attach
+
+CATCH_UP_S: Final = 30.0
 
 
 def create_app(gateway: Gateway) -> web.Application:
@@ -21,9 +25,13 @@ def create_app(gateway: Gateway) -> web.Application:
 async def _following(gateway: Gateway, sockets: HubSockets) -> AsyncIterator[None]:
     """Hand what the bus brings to the sockets for as long as the application runs."""
     running = [
-        spawn(gateway.push.run(sockets.deliver), name="push"),
+        spawn(gateway.push.run(sockets.deliver, sockets.begin), name="push"),
         spawn(gateway.signals.run(sockets.signal), name="signals"),
         spawn(gateway.viewers.run(), name="viewer counts"),
     ]
-    yield
-    await cancel(*running)
+    try:
+        async with asyncio.timeout(CATCH_UP_S):
+            await gateway.push.caught_up.wait()  # or those who come would hear of what was long ago
+        yield
+    finally:
+        await cancel(*running)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 from zoneinfo import available_timezones
 
@@ -20,6 +21,8 @@ LEEWAY = timedelta(seconds=30)
 MAX_TOKEN = 8_192
 MAX_NAME = 200
 MIN_RSA_BITS = 2048
+COMMAND_LINE = "hub-cli"
+"""As whom the hub's own commands call."""
 
 type_of_user_id = TypeAdapter[str](UserId)
 
@@ -61,8 +64,8 @@ class Principal:
 class Keys(Protocol):
     """Where verifying keys come from."""
 
-    async def find(self, header: Mapping[str, object]) -> tuple[VerifyingKey, list[str]]:
-        """The key for a token with this header, and the only algorithms it may be used with."""
+    async def find(self, token: str) -> tuple[VerifyingKey, list[str]]:
+        """The key for a token, and the only algorithms it may be used with. Raises PyJWTError."""
 
 
 class SharedSecret:
@@ -73,7 +76,7 @@ class SharedSecret:
         if len(self._secret) < 32:
             raise ValueError("the shared secret must have at least 32 bytes")
 
-    async def find(self, header: Mapping[str, object]) -> tuple[VerifyingKey, list[str]]:
+    async def find(self, token: str) -> tuple[VerifyingKey, list[str]]:
         return self._secret, ["HS256"]
 
 
@@ -87,7 +90,7 @@ class PublicKey:
             raise ValueError("not a public key in PEM form (-----BEGIN PUBLIC KEY-----)") from None
         self._key, self._algorithms = usable(key)
 
-    async def find(self, header: Mapping[str, object]) -> tuple[VerifyingKey, list[str]]:
+    async def find(self, token: str) -> tuple[VerifyingKey, list[str]]:
         return self._key, self._algorithms
 
 
@@ -145,7 +148,7 @@ class Authenticator:
 
     async def _verified(self, token: str) -> Mapping[str, object]:
         try:
-            key, algorithms = await self._keys.find(jwt.get_unverified_header(token))
+            key, algorithms = await self._keys.find(token)
             return jwt.decode(
                 token,
                 key,
@@ -209,6 +212,12 @@ def _scopes(claims: Mapping[str, object]) -> frozenset[str]:
     scope = claims.get("scope", "")
     if not isinstance(scope, str):
         raise UnauthorizedError("the token's `scope` must be a text with scopes separated by spaces")
+    return _split(scope)
+
+
+@lru_cache(maxsize=256)
+def _split(scope: str) -> frozenset[str]:
+    """Part a text into its words; kept, because sockets hold theirs for hours and most are the same."""
     return frozenset(scope.split())
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,26 +13,40 @@ BODY_S: Final = 30.0
 
 
 class Limits(BaseModel):
-    """Rates are per second; each comes with the burst it allows."""
+    """Of one process each; rates are per second, and each comes with the burst it allows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    publish_rate: float = Field(1000, gt=0)
-    publish_burst: int = Field(2000, gt=0)
-    user_rate: float = Field(50, gt=0)
-    user_burst: int = Field(200, gt=0)
-    service_rate: float = Field(500, gt=0)
-    service_burst: int = Field(1000, gt=0)
-    socket_event_rate: float = Field(20, gt=0, description="a large event counts as several: one per 16 KiB")
-    socket_event_burst: int = Field(60, gt=0)
+    publish_rate: float = Field(1000, gt=0, description="POST /v1/events a second, of one token")
+    publish_burst: int = Field(2000, gt=0, description="POST /v1/events at once, of one token")
+    user_rate: float = Field(50, gt=0, description="other requests a second, of one user")
+    user_burst: int = Field(200, gt=0, description="other requests at once, of one user")
+    service_rate: float = Field(500, gt=0, description="the same, of one who may publish")
+    service_burst: int = Field(1000, gt=0, description="the same at once, of one who may publish")
+    socket_event_rate: float = Field(
+        20,
+        gt=0,
+        description="events a second that one connection may send; a large one counts once per 16 KiB",
+    )
+    socket_event_burst: int = Field(60, gt=0, description="events at once that one connection may send")
     socket_in_flight: int = Field(16, gt=0, description="events of one connection handled at a time")
     socket_rooms: int = Field(500, gt=0, description="rooms of one connection in one namespace")
-    socket_buffer: int = Field(256, gt=0, description="packets waiting for one slow reader")
-    connect_rate: float = Field(100, gt=0, description="connects per address")
-    connect_burst: int = Field(1000, gt=0)
-    connections: int = Field(50_000, gt=0, description="open connections of one process")
-    body_bytes: int = Field(1_000_000, gt=0)
-    batch: int = Field(1000, gt=0, le=10_000)
+    socket_buffer: int = Field(256, gt=0, description="packets waiting for one client that polls")
+    socket_unsent_bytes: int = Field(
+        1 << 20, gt=0, description="bytes waiting for one slow reader; one with more is cut"
+    )
+    recovery_bytes: int = Field(
+        64 << 20, gt=0, description="bytes of memory for packets kept for those who come back"
+    )
+    connect_rate: float = Field(
+        100, gt=0, description="new socket connections a second, of one address (of IPv6 one /64)"
+    )
+    connect_burst: int = Field(1000, gt=0, description="new socket connections at once, of one address")
+    connections: int = Field(50_000, gt=0, description="open socket connections of one process")
+    body_bytes: int = Field(
+        1_000_000, gt=0, description="bytes of the body of a request, and of a packet of a socket"
+    )
+    batch: int = Field(1000, gt=0, le=10_000, description="events in one request")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +57,12 @@ class GatewayConfig:
     public_url: str | None = None
     allowed_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
+    recovery_window: float = 120
+    """How long, in seconds, a client that is gone may come back to what it missed."""
+    session_prefix: str = ""
+    """What the ids of socket sessions begin with: by it several workers are told apart."""
+    shared_metrics: Path | None = None
+    """Where the workers of one `hub serve` keep their numbers, if there are several."""
     dev_secret: str | None = None
     """Signs the tokens of the development sign-in; None (production) leaves that door out."""
 

@@ -20,6 +20,8 @@ from schemas.store.users import Users
 class Gateway:
     """The parts a door calls; it builds none of them itself."""
 
+    name: str
+    """Of this process, unique among all."""
     config: GatewayConfig
     clock: Clock
     auth: Authenticator

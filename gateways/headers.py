@@ -1,5 +1,7 @@
 """Owns the headers that every answer carries: security, and which other origins may read it (CORS)."""
 
+from http import HTTPStatus
+
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
@@ -62,6 +64,8 @@ class Cors:
 
 
 async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = SERVER
+    if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        return  # no page reads them, and a websocket's answer stays in memory as long as it is open
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)
-    response.headers["Server"] = SERVER

@@ -53,7 +53,8 @@ class JwksKeys:
         self._reached = False
         self._lock = asyncio.Lock()
 
-    async def find(self, header: Mapping[str, object]) -> tuple[VerifyingKey, list[str]]:
+    async def find(self, token: str) -> tuple[VerifyingKey, list[str]]:
+        header = jwt.get_unverified_header(token)
         if self._older_than(self._max_age) or self._lookup(header) is None:
             await self._refresh(header)
         found = self._lookup(header)

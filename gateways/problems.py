@@ -99,6 +99,10 @@ def timed_out(seconds: float) -> ProblemError:
     return ProblemError(408, "timeout", f"the body did not come within {seconds:g} s")
 
 
+def too_large(limit: int) -> ProblemError:
+    return ProblemError(413, "too_large", f"the body is larger than {limit:,} bytes; send less at a time")
+
+
 def unavailable(detail: str, retry_after: float = RETRY_AFTER_S) -> ProblemError:
     seconds = str(max(1, math.ceil(retry_after)))
     return ProblemError(503, "unavailable", detail, headers={"Retry-After": seconds})

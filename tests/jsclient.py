@@ -68,6 +68,7 @@ class JsClient:
         token: str | None = None,
         *,
         manager: str = "main",
+        recovery: bool = False,
         wait: bool = True,
         **options: Any,
     ) -> "JsSocket":
@@ -79,7 +80,7 @@ class JsClient:
             manager=manager,
             url=url,
             namespace=namespace,
-            auth={} if token is None else {"token": token},
+            auth=_auth(token, recovery=recovery),
             options=options,
         )
         if wait:
@@ -117,6 +118,10 @@ class JsClient:
                 self._changed.notify_all()
 
 
+def _auth(token: str | None, *, recovery: bool) -> Happening:
+    return ({} if token is None else {"token": token}) | ({"recovery": True} if recovery else {})
+
+
 class JsSocket:
     """One namespace of one stock client."""
 
@@ -149,9 +154,17 @@ class JsSocket:
     async def emit_only(self, name: str, *args: Any) -> None:
         await self.client.tell("emit", id=self.id, name=name, args=args, ack=None)
 
-    async def set_token(self, token: str) -> None:
+    async def set_token(self, token: str, *, recovery: bool = False) -> None:
         """Sign in with another token from the next connect on."""
-        await self.client.tell("auth", id=self.id, auth={"token": token})
+        await self.client.tell("auth", id=self.id, auth=_auth(token, recovery=recovery))
+
+    async def claim(self, pid: str | None, offset: str | None) -> None:
+        """Show something else when connecting again."""
+        await self.client.tell("claim", id=self.id, pid=pid, offset=offset)
+
+    async def cut(self) -> None:
+        """Close the transport, without a word to the namespace."""
+        await self.client.tell("cut", id=self.id)
 
     async def again(self) -> None:
         await self.client.tell("again", id=self.id)

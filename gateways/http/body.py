@@ -9,7 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from gateways.config import BODY_S
-from gateways.problems import ProblemError, bad_request, from_validation, invalid, timed_out
+from gateways.problems import ProblemError, bad_request, from_validation, invalid, timed_out, too_large
 from schemas.events.wire import MAX_MEMBERS
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -27,12 +27,14 @@ async def read_bytes(request: web.Request, media_types: Collection[str]) -> byte
             415, "unsupported_media_type", f"send {accepted} in UTF-8", headers={"Accept": accepted}
         )
     if (request.content_length or 0) > request.client_max_size:
-        raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content_length or 0)
+        raise too_large(request.client_max_size)
     try:
         async with asyncio.timeout(BODY_S):
             return await request.read()
     except TimeoutError:
         raise timed_out(BODY_S) from None
+    except web.HTTPRequestEntityTooLarge:
+        raise too_large(request.client_max_size) from None
     except web.RequestPayloadError:
         raise bad_request("the body ends early or is not encoded as its headers say") from None
 

@@ -1,10 +1,10 @@
-"""Owns connections: how many, how long one may stay silent, and what is answered to what is no HTTP."""
+"""Owns connections: how many, how long one may stay silent, how they end, and what is answered to no HTTP."""
 
 import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -16,6 +16,7 @@ from gateways.limits import RateLimiter
 from gateways.problems import ProblemError, render
 
 BACKLOG = 2048
+LOOK_S = 0.02
 
 log = structlog.get_logger(__name__)
 
@@ -31,19 +32,44 @@ class Patience:
     """For the next request, complete; longer than proxies keep their connections."""
     grace: float = 5.0
     """For what is under way when the process stops."""
+    passed: bool = False
+    """Whether connections are passed on by another process, which has seen the beginning of a request.
+
+    It chooses by that request, so each connection is taken for one request only (or for a websocket)."""
 
 
 class Door:
     """Makes a connection for everyone who comes, and knows how many there are."""
 
-    def __init__(self, server: web.Server, patience: Patience) -> None:
+    def __init__(self, patience: Patience) -> None:
         self.patience = patience
         self.open = 0
-        self._server = server
+        self.server: web.Server | None = None
+        self._closing = False
         self._told = RateLimiter(0.1, 5, time.monotonic)
 
     def __call__(self) -> asyncio.Protocol:
-        return Connection(self, self._server)
+        if self.server is None:
+            raise RuntimeError("nobody is served yet")
+        return Connection(self, self.server)
+
+    async def say_last(self, _: web.Request, response: web.StreamResponse) -> None:
+        """Tell in the answer that no other will follow over this connection, if that is so."""
+        if (self.patience.passed or self._closing) and not isinstance(response, web.WebSocketResponse):
+            response.force_close()
+            response.headers["Connection"] = "close"  # aiohttp has written its own headers already
+
+    async def close(self) -> None:
+        """Let what is under way end, for a while."""
+        self._closing = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.patience.grace):
+                while self._is_busy():  # noqa: ASYNC110  nobody tells when a request has ended
+                    await asyncio.sleep(LOOK_S)
+
+    def _is_busy(self) -> bool:
+        connections = self.server.connections if self.server else ()
+        return any(one.is_busy for one in connections if isinstance(one, Connection))
 
     def tell(self, event: str, **details: object) -> None:
         """Log one short line, and not many of them: strangers decide how often there is reason to."""
@@ -60,6 +86,12 @@ class Connection(web.RequestHandler):
         super().__init__(server, loop=loop, access_log=None, keepalive_timeout=patience.idle)  # type: ignore[arg-type]  # None is what AppRunner documents
         self._door = door
         self._deadline: asyncio.TimerHandle | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request has begun and is not answered."""
+        began = self._door.patience.passed and self._request_count == 0
+        return began or bool(self._messages) or self._current_request is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._door.open += 1
@@ -101,19 +133,44 @@ class Connection(web.RequestHandler):
         return response
 
 
+class _Runner(web.AppRunner):
+    """Shuts the application down first: aiohttp would stop to read before, from websockets and bodies too."""
+
+    def __init__(self, app: web.Application, door: Door) -> None:
+        super().__init__(app, access_log=None, shutdown_timeout=door.patience.grace)
+        self._door = door
+
+    async def cleanup(self) -> None:
+        if self.server is not None:
+            await self.app.shutdown()
+            await self._door.close()
+        await super().cleanup()
+
+    async def shutdown(self) -> None:
+        """Do nothing: it is done."""
+
+
+@asynccontextmanager
+async def opened(app: web.Application, patience: Patience) -> AsyncIterator[Door]:
+    """Run an application for connections that are made with the door."""
+    door = Door(patience)
+    app.on_response_prepare.append(door.say_last)
+    runner = _Runner(app, door)
+    await runner.setup()
+    try:
+        door.server = runner.server
+        yield door
+    finally:
+        await runner.cleanup()
+
+
 @asynccontextmanager
 async def served(app: web.Application, bound: socket.socket, patience: Patience) -> AsyncIterator[None]:
     """Serve an application on a bound socket."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=patience.grace)
-    await runner.setup()
-    try:
-        if runner.server is None:
-            raise RuntimeError("the runner has no server after its set-up")
+    async with opened(app, patience) as door:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(Door(runner.server, patience), sock=bound, backlog=BACKLOG)
+        server = await loop.create_server(door, sock=bound, backlog=BACKLOG)
         try:
             yield
         finally:
             server.close()
-    finally:
-        await runner.cleanup()

@@ -7,7 +7,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
 from gateways.address import came_through_a_proxy, is_loopback_host, same_origin
-from gateways.auth import issue
+from gateways.auth import COMMAND_LINE, issue
 from gateways.http.body import JsonBody
 from gateways.http.route import Call, Route, answer
 from gateways.problems import forbidden
@@ -48,7 +48,7 @@ def _check_local(request: web.Request) -> None:
 async def list_users(call: Call[None, None]) -> web.Response:
     _check_local(call.request)
     known = {user.id: user for user in await call.gateway.users.list(call.gateway.pool, limit=LISTED)}
-    ids = dict.fromkeys([*SUGGESTED, *known])
+    ids = [one for one in dict.fromkeys([*SUGGESTED, *known]) if one != COMMAND_LINE]  # no person to be
     return answer({"users": [_shown(one, known.get(one)) for one in ids]})
 
 

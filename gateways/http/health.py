@@ -6,10 +6,10 @@ from typing import Literal
 
 import structlog
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict
 
-from bus.telemetry import REGISTRY
+from bus.telemetry import exposed
 from gateways.http.route import Call, Reply, Route, answer
 
 CHECK_S = 2.0
@@ -59,9 +59,9 @@ async def _state(name: str, check: Callable[[], Awaitable[None]]) -> str:
     return "ok"
 
 
-async def metrics(_call: Call[None, None]) -> web.Response:
+async def metrics(call: Call[None, None]) -> web.Response:
     return web.Response(
-        body=generate_latest(REGISTRY),
+        body=exposed(call.gateway.config.shared_metrics),
         headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"},
     )
 

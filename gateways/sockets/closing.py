@@ -12,6 +12,8 @@ class Closing(Enum):
     MALFORMED = (4002, "what was sent is not Socket.IO 5")
     SUSPENDED = (4003, "the user is suspended")
     SLOW = (4008, "the client reads too slowly")
+    REPLACED = (4007, "the client came back over another connection")
+    BROKEN = (4009, "delivery failed here: come back for what is missing")
     SILENT = (4010, "a ping was not answered")
     DRAINING = (4012, "this gateway stops: come back to another one")
     ABUSE = (4029, "far too many events")
@@ -27,7 +29,7 @@ class Closing(Enum):
     @property
     def drops_buffer(self) -> bool:
         """Whether what waits to be sent is thrown away, because nobody takes it or nobody earned it."""
-        return self in {Closing.LEFT, Closing.SLOW, Closing.SILENT, Closing.ABUSE}
+        return self in {Closing.LEFT, Closing.REPLACED, Closing.SLOW, Closing.SILENT, Closing.ABUSE}
 
     @property
     def is_polite(self) -> bool:
@@ -37,4 +39,4 @@ class Closing(Enum):
     @property
     def is_noteworthy(self) -> bool:
         """Whether somebody may ask about it later; the others happen all the time."""
-        return self in {Closing.MALFORMED, Closing.SUSPENDED, Closing.SLOW, Closing.ABUSE}
+        return self in {Closing.MALFORMED, Closing.SUSPENDED, Closing.SLOW, Closing.ABUSE, Closing.BROKEN}

@@ -1,7 +1,9 @@
 """Owns what is known of one connection, and of each namespace it has signed in to."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateways.auth import Principal
 from gateways.sockets.closing import Closing
@@ -34,12 +36,17 @@ class Connection:
     lanes: Lanes
     refusal: ConnectRefusal | None = None
     """Set at the door; every namespace of this connection is refused with it."""
+    opened_at: float = field(default_factory=time.time)
     sessions: dict[str, "Session"] = field(default_factory=dict)
     deadline: asyncio.TimerHandle | None = None
     malformed: int = 0
     attachments: int = 0
-    """How many attachments of a refused binary packet are still to come, and to be thrown away."""
+    """How many attachments of a binary packet are still to come."""
+    gathering: Any = None
+    """The packet they belong to; None if it was refused and they are thrown away."""
     draining: bool = False
+    leaving: set[str] = field(default_factory=set)
+    """Namespaces that the client has left, while what it asked for before is still being done."""
 
     @property
     def sid(self) -> str:
@@ -63,8 +70,15 @@ class Session:
     namespace: str
     connection: Connection
     principal: Principal
-    rooms: set[str] = field(default_factory=set)
+    pid: str = ""
+    """What the client shows when it comes back; empty if it did not ask for recovery."""
+    rooms: dict[str, int] = field(default_factory=dict)
+    """Room: the number after which its entries are for this session."""
     expiry: asyncio.TimerHandle | None = None
+    recovers: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.recovers = bool(self.pid)
 
     @property
     def user(self) -> str:

@@ -7,6 +7,7 @@ X-Forwarded-Host, and answers some wrong requests with 200 or 500.
 import asyncio
 import secrets
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Final, Protocol
 
 import orjson
@@ -92,7 +93,7 @@ class EngineHttp:
                 self.forget(socket.sid)
 
     def _new_socket(self, request: web.Request, admission: Admission) -> EngineSocket:
-        sid = secrets.token_urlsafe(15)
+        sid = self._config.prefix + secrets.token_urlsafe(15)
         socket = EngineSocket(sid, self._config, self._door, self.forget)
         timings = self._config.timings
         handshake = {
@@ -127,14 +128,18 @@ class EngineHttp:
             if socket.closing is not None:
                 self.forget(socket.sid)
 
+    def write_through_aiohttp(self) -> None:
+        """Do without writing frames directly, for all sessions to come."""
+        self._config = replace(self._config, direct=False)
+
     def forget(self, sid: str) -> None:
         """The id of a session means nothing any more."""
         self.sockets.pop(sid, None)
         self._forgotten.set()
 
     async def emptied(self) -> None:
-        """Wait until no websocket is left (a client between two polls will find nobody)."""
-        while any(socket.websocket for socket in self.sockets.values()):
+        """Wait until no session is left: who polls comes once more, or is given up after a while."""
+        while self.sockets:
             self._forgotten.clear()
             await self._forgotten.wait()
 

@@ -6,23 +6,26 @@ large polled body for the whole.
 """
 
 import asyncio
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from aiohttp import WSMsgType, web
 
-from bus.tasks import spawn
 from gateways.sockets import frames
 from gateways.sockets.closing import Closing
 from gateways.sockets.send_buffer import SendBuffer
 from gateways.sockets.timings import Timings
+from gateways.sockets.wire import Wire, wire
 
 POLLED_PACKETS: Final = 1000
-UNREAD_BODIES: Final = 4
-"""How many of the largest messages may wait for one client."""
-UNSENT_FACTOR: Final = 8
-"""How far a burst may go beyond the limits while a writer or a poll waits for its turn to take it."""
+WAITED_FOR: Final = 8
+"""How far a burst may go beyond the limits while a poll waits for its turn to take it."""
+SPENT: Final = SendBuffer()
+"""Of every settled websocket: what it is sent goes onto its wire."""
+DROPPED_FROM: Final = 4
+"""Signals are dropped from this part of the limits on."""
 
 
 class BadRequestError(Exception):
@@ -33,7 +36,7 @@ class Listener(Protocol):
     """Who is told what the client sends."""
 
     async def message(self, sid: str, text: str) -> None: ...
-    def attachment(self, sid: str) -> None: ...
+    async def attachment(self, sid: str, data: bytes) -> None: ...
     def malformed(self, sid: str, what: str) -> None: ...
     def closed(self, sid: str, closing: Closing) -> None: ...
 
@@ -46,7 +49,13 @@ class EngineConfig:
     max_bytes: int
     """The largest message taken, and the size up to which one poll is filled."""
     max_packets: int
-    """What may wait for a client that does not read."""
+    """What may wait for a client that polls too seldom."""
+    max_unsent: int
+    """How many bytes may wait for any client; the system's own buffer beside them is not counted."""
+    prefix: str = ""
+    """What the ids of all sessions here begin with."""
+    direct: bool = True
+    """Whether frames go straight into the transport."""
 
 
 class EngineSocket:
@@ -64,27 +73,38 @@ class EngineSocket:
         self._forget = forget
         self._buffer = SendBuffer()
         self._transport: asyncio.Transport | None = None
-        self._polling = self._posting = self._stuck = self._awaiting_pong = False
+        self._wire: Wire | None = None
+        self._polling = self._posting = self._awaiting_pong = False
         self._timer: asyncio.TimerHandle = self._after(config.timings.ping_interval, self._ping)
 
     # What the server says
 
-    def send(self, packet: bytes, *, droppable: bool = False) -> bool:
-        """Put a packet into the buffer; False if it was dropped. Who lets the buffer run over is closed."""
-        if self.closing is not None or (droppable and len(self._buffer) > self._config.max_packets // 4):
+    def send(self, joined: bytes, *, droppable: bool = False) -> bool:
+        """Send some frames; False if they were dropped. Who lets too much wait is closed."""
+        if self.closing is not None:
             return False
-        if self._is_behind():
-            self.close(Closing.SLOW)
-            return False
-        self._buffer.put(packet)
+        if self._wire is None:
+            return self._send_later(joined, droppable)
+        if unsent := self._wire.unsent():
+            if droppable and unsent > self._config.max_unsent // DROPPED_FROM:
+                return False
+            if unsent > self._config.max_unsent:
+                self.close(Closing.SLOW)
+                return False
+        self._wire.write(joined)
         return True
 
-    def _is_behind(self) -> bool:
-        """Whether this client takes too little; a burst does not count while somebody waits to take it."""
-        somebody_waits = self._polling or (self.websocket and not self._stuck)
-        patience = UNSENT_FACTOR if somebody_waits else 1
-        packets, size = self._config.max_packets, self._config.max_bytes * UNREAD_BODIES
-        return len(self._buffer) >= packets * patience or self._buffer.size >= size * patience
+    def _send_later(self, joined: bytes, droppable: bool) -> bool:
+        """Keep frames for the next poll; a burst does not count while a poll waits to take it."""
+        packets, size = self._config.max_packets, self._config.max_unsent
+        if droppable and len(self._buffer) > packets // DROPPED_FROM:
+            return False
+        patience = WAITED_FOR if self._polling else 1
+        if len(self._buffer) >= packets * patience or self._buffer.size >= size * patience:
+            self.close(Closing.SLOW)
+            return False
+        self._buffer.put(joined)
+        return True
 
     def close(self, closing: Closing) -> None:
         """End the session; what waits is still sent, unless the reason forbids it."""
@@ -92,16 +112,17 @@ class EngineSocket:
             return
         self.closing = closing
         self._timer.cancel()
-        if closing.drops_buffer:
-            self._buffer.clear()
-        if self.websocket is None:
+        if self._wire is None:
             self._end_polling(closing)
         elif self._transport is not None:
+            self._wire.close(closing.code, closing.words)
             self._timer = self._after(self._config.timings.close_grace, self._transport.abort)
-        self._buffer.wake()
         self._listener.closed(self.sid, closing)
 
     def _end_polling(self, closing: Closing) -> None:
+        if closing.drops_buffer:
+            self._buffer.clear()
+        self._buffer.wake()
         if self._transport is not None:
             self._transport.abort()  # of the websocket that is being tried out
         if closing.is_polite:
@@ -146,9 +167,17 @@ class EngineSocket:
             case "1":
                 self.close(Closing.LEFT)
             case "b":
-                self._listener.attachment(self.sid)
+                await self._decode(packet)
             case _:
                 self.close(Closing.MALFORMED)
+
+    async def _decode(self, packet: str) -> None:
+        try:
+            data = b64decode(packet[1:], validate=True)
+        except ValueError:
+            self.close(Closing.MALFORMED)
+        else:
+            await self._listener.attachment(self.sid, data)
 
     # Polling
 
@@ -159,10 +188,12 @@ class EngineSocket:
             return frames.NOOP
         self._polling = True
         try:
-            while not (self._buffer or self.closing):
+            while not (self._buffer or self.closing or self.websocket):
                 await self._buffer.changed()  # a ping comes at the latest
         finally:
             self._polling = False
+        if self.websocket:
+            return frames.NOOP  # gone over while this poll waited
         if request.transport is None or request.transport.is_closing():
             self.close(Closing.LEFT)  # the answer would be lost, and a hole is worse than a new session
         if not self._buffer:  # the end comes by itself: the stock client reads nothing beside it
@@ -223,7 +254,7 @@ class EngineSocket:
     async def upgrade(self, request: web.Request) -> web.StreamResponse:
         """Go over from polling to a websocket, once the client has tried it out."""
         if self.upgrading or self.websocket:
-            raise BadRequestError
+            return await self._turn_away(request)
         self.upgrading = True
         try:
             ws = await self._open(request)
@@ -239,6 +270,11 @@ class EngineSocket:
         return ws
 
     async def _open(self, request: web.Request) -> web.WebSocketResponse:
+        ws = await self._prepared(request)
+        self._transport = request.transport
+        return ws
+
+    async def _prepared(self, request: web.Request) -> web.WebSocketResponse:
         ws = web.WebSocketResponse(
             compress=False,  # a zlib state per connection costs more than the bytes it saves
             max_msg_size=self._config.max_bytes,
@@ -246,7 +282,12 @@ class EngineSocket:
             timeout=self._config.timings.close_grace,
         )
         await ws.prepare(request)
-        self._transport = request.transport
+        return ws
+
+    async def _turn_away(self, request: web.Request) -> web.StreamResponse:
+        """Close a websocket beside the one there is: let open first, as Node does and the suites want."""
+        ws = await self._prepared(request)
+        await ws.close(code=Closing.MALFORMED.code, message=Closing.MALFORMED.words.encode())
         return ws
 
     async def _probe(self, ws: web.WebSocketResponse) -> bool:
@@ -254,9 +295,9 @@ class EngineSocket:
             async with asyncio.timeout(self._config.timings.upgrade_timeout):
                 if (await ws.receive()).data != "2probe":
                     return False
-                await ws.send_frame(frames.PONG_PROBE, WSMsgType.TEXT)
+                await ws.send_str("3probe")
                 if self._polling:
-                    self._buffer.put(frames.NOOP)  # ends the poll: the client waits for it
+                    self._buffer.put_packet(frames.NOOP)  # ends the poll: the client waits for it
                 return bool((await ws.receive()).data == "5")
         except (TimeoutError, ConnectionError):
             return False
@@ -264,14 +305,20 @@ class EngineSocket:
     async def _converse(self, ws: web.WebSocketResponse, request: web.Request) -> None:
         if self.closing is not None:
             return  # closed before the websocket was there
+        if request.transport is None:
+            return  # gone already
         self.websocket, self._transport = ws, request.transport
-        writer = spawn(self._write(ws), name="socket writer")
+        self._wire = wire(ws, request.transport, direct=self._config.direct)
+        if self._buffer:
+            self._wire.write(self._buffer.take_frames())
+        self._buffer.wake()
+        self._buffer = SPENT
         try:
             await self._read(ws)
         finally:
             self.close(Closing.LEFT)
             self._timer.cancel()
-            writer.cancel()
+            self._wire.stop()
 
     async def _read(self, ws: web.WebSocketResponse) -> None:
         """Read until the client or the transport closes, also after our own close: its answer is awaited."""
@@ -282,22 +329,7 @@ class EngineSocket:
             elif message.type is not WSMsgType.BINARY:
                 return
             elif self.closing is None:
-                self._listener.attachment(self.sid)
-
-    async def _write(self, ws: web.WebSocketResponse) -> None:
-        try:
-            while True:
-                await self._buffer.changed()
-                while self._buffer:
-                    self._stuck = True  # seen by others only if the next line waits for the client
-                    await ws.send_frame(self._buffer.pop(), WSMsgType.TEXT)
-                    self._stuck = False
-                if self.closing is not None:
-                    reason = self.closing.code.to_bytes(2, "big") + self.closing.words.encode()
-                    await ws.send_frame(reason, WSMsgType.CLOSE)
-                    return
-        except ConnectionError:
-            return  # the reader sees it, too
+                await self._listener.attachment(self.sid, message.data)
 
     @staticmethod
     def _after(seconds: float, do: Callable[..., object], *given: object) -> asyncio.TimerHandle:

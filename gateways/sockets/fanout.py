@@ -1,13 +1,43 @@
-"""Owns the last step of a packet: from the bus to the buffers of the sockets that are meant."""
+"""Owns the last step of a packet: from the bus to the transports of the sockets that are meant."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bus.base import PushEntry, Target
 from bus.telemetry import DELIVERIES, SIGNALS_DROPPED
 from gateways.sockets import frames
+from gateways.sockets.connection import Session
+from gateways.sockets.engine_socket import EngineSocket
 from gateways.sockets.membership import Membership
 
 Control = Callable[..., object]
+
+
+class Run:
+    """Consecutive packets for the same rooms: framed once, in at most two forms, joined into one piece."""
+
+    __slots__ = ("_numbered", "_packets", "_plain", "namespace", "rooms")
+
+    def __init__(self, target: Target) -> None:
+        self.namespace, self.rooms = target.namespace, target.rooms
+        self._packets: list[tuple[int, bytes]] = []
+        self._plain = self._numbered = b""
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    def add(self, seq: int, packet: bytes) -> None:
+        self._packets.append((seq, packet))
+
+    def frames(self, session: Session) -> bytes:
+        """The packets as this session gets them: with offsets if it asked for recovery."""
+        if session.recovers:
+            if not self._numbered:
+                name = self.namespace
+                self._numbered = b"".join(frames.numbered(name, one, seq) for seq, one in self._packets)
+            return self._numbered
+        if not self._plain:
+            self._plain = b"".join(frames.event(self.namespace, one) for _, one in self._packets)
+        return self._plain
 
 
 class Fanout:
@@ -20,25 +50,65 @@ class Fanout:
         self._membership = membership
         self._controls = controls
 
-    def deliver(self, entry: PushEntry) -> None:
-        """Deliver an entry of the push stream: packets, or words to obey."""
+    def deliver(self, entries: Sequence[PushEntry]) -> None:
+        """Deliver what was read from the push stream: packets, or words to obey."""
+        waiting: list[PushEntry] = []
+        for entry in entries:
+            waiting.append(entry)
+            if entry.controls:
+                self._send(list(runs(waiting)))  # what came before a word is not touched by it
+                waiting = []
+                self._obey(entry)
+        self._send(list(runs(waiting)))
+
+    def _obey(self, entry: PushEntry) -> None:
         for word, *arguments in entry.controls:
             control = self._controls.get(word)  # one that only a newer gateway knows is for that one
             if control is not None:
-                control(*arguments)
-        for target in entry.targets:
-            self._send(target, droppable=False)
+                control(entry.seq, *arguments)
+
+    def _send(self, found: Sequence[Run]) -> None:
+        if len(found) == 1:
+            self._send_one(found[0])
+            return
+        # A socket that is in several of the rooms gets all of them in one piece.
+        pieces: dict[EngineSocket, list[bytes]] = {}
+        for run in found:
+            members = self._membership.members(run.namespace, run.rooms)
+            for session in members:
+                pieces.setdefault(session.connection.socket, []).append(run.frames(session))
+            DELIVERIES.labels(run.namespace).inc(len(members) * len(run))
+        for socket, parts in pieces.items():
+            socket.send(parts[0] if len(parts) == 1 else b"".join(parts))
+
+    def _send_one(self, run: Run) -> None:
+        members = self._membership.members(run.namespace, run.rooms)
+        sent = 0
+        for session in members:
+            sent += session.connection.socket.send(run.frames(session))
+        if members:
+            DELIVERIES.labels(run.namespace).inc(sent * len(run))
 
     def signal(self, target: Target) -> None:
         """Deliver a signal: those who are behind go without."""
-        self._send(target, droppable=True)
-
-    def _send(self, target: Target, *, droppable: bool) -> None:
         members = self._membership.members(target.namespace, target.rooms)
         if not members:
             return
         frame = frames.event(target.namespace, target.packet)
-        sent = sum(session.connection.socket.send(frame, droppable=droppable) for session in members)
+        sent = sum(session.connection.socket.send(frame, droppable=True) for session in members)
         DELIVERIES.labels(target.namespace).inc(sent)
-        if droppable:
-            SIGNALS_DROPPED.inc(len(members) - sent)
+        SIGNALS_DROPPED.inc(len(members) - sent)
+
+
+def runs(entries: Sequence[PushEntry]) -> Iterator[Run]:
+    """Part the packets of some entries into runs."""
+    run: Run | None = None
+    for entry in entries:
+        for target in entry.targets:
+            if run is None or run.rooms != target.rooms or run.namespace != target.namespace:
+                if run is not None:
+                    yield run
+                run = Run(target)
+            run.add(entry.seq, target.packet)
+    if run is not None:
+        yield run

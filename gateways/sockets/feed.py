@@ -1,10 +1,11 @@
 """Owns `/feed`: everyone hears the feed, and subscribes to zones, pieces of content and proposals."""
 
+from itertools import chain
 from typing import ClassVar, Final
 
 from gateways.sockets.connection import Session
-from gateways.sockets.membership import Membership
 from gateways.sockets.namespace import Answer, Handler, Namespace, Payload, RefusedError
+from gateways.sockets.rooms import Rooms
 from schemas.events.members import Id
 
 IDS: Final = 100
@@ -35,9 +36,9 @@ class Feed(Namespace):
 
     name: ClassVar = "/feed"
 
-    def __init__(self, membership: Membership, *, most_rooms: int) -> None:
+    def __init__(self, rooms: Rooms, *, most_rooms: int) -> None:
         super().__init__()
-        self._membership = membership
+        self._rooms = rooms
         self._most_rooms = most_rooms
         self.handlers = {
             "subscribe": Handler(Subscription, self._subscribe),
@@ -58,10 +59,9 @@ class Feed(Namespace):
                     f"at most {self._most_rooms} rooms at a time: unsubscribe from some first",
                     member,
                 )
-        self._membership.join(session, after - session.rooms)
+        await self._rooms.join(session, after)
         return {"rooms": sorted(session.rooms)}
 
     async def _unsubscribe(self, session: Session, unwanted: Subscription) -> Answer:
-        for names in unwanted.rooms().values():
-            self._membership.leave(session, names)
+        await self._rooms.leave(session, chain.from_iterable(unwanted.rooms().values()))
         return {"rooms": sorted(session.rooms)}

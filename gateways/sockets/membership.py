@@ -1,6 +1,6 @@
 """Owns who is in which room on this gateway."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gateways.sockets.connection import Session
 
@@ -12,23 +12,25 @@ class Membership:
         self._rooms: dict[str, dict[str, set[Session]]] = {}
         self._users: dict[str, set[Session]] = {}
 
-    def add(self, session: Session, rooms: Iterable[str]) -> None:
+    def add(self, session: Session, rooms: Mapping[str, int]) -> None:
+        """Let a session in; each room comes with the number after which its entries are for the session."""
         self._users.setdefault(session.user, set()).add(session)
-        self.join(session, rooms)
+        for room, since in rooms.items():
+            self.join(session, (room,), since)
 
-    def join(self, session: Session, rooms: Iterable[str]) -> None:
+    def join(self, session: Session, rooms: Iterable[str], since: int) -> None:
         if session not in self._users.get(session.user, ()):
             return  # it ended while its event was handled: nobody would ever take it out again
         namespace = self._rooms.setdefault(session.namespace, {})
         for room in rooms:
             namespace.setdefault(room, set()).add(session)
-            session.rooms.add(room)
+            session.rooms.setdefault(room, since)
 
     def leave(self, session: Session, rooms: Iterable[str]) -> None:
         namespace = self._rooms.get(session.namespace, {})
-        for room in session.rooms.intersection(rooms):
+        for room in session.rooms.keys() & set(rooms):
             _discard(namespace, room, session)
-            session.rooms.discard(room)
+            del session.rooms[room]
 
     def remove(self, session: Session) -> None:
         self.leave(session, tuple(session.rooms))

@@ -53,13 +53,25 @@ class Namespace:
     """A namespace that one may sign in to; without more it answers `not_found` to everything."""
 
     name: ClassVar[str]
+    scope: ClassVar[str] = "user"
+    """What a token must allow."""
 
     def __init__(self) -> None:
         self.handlers: Mapping[str, Handler[Any]] = {}
 
+    def token_in(self, auth: Mapping[Any, Any]) -> object:
+        """The token among what a client signs in with."""
+        return auth.get("token")
+
+    def came(self, session: Session) -> None:
+        """Called when a session was let in."""
+
     def rooms_of(self, user: str) -> tuple[str, ...]:
         """The rooms a session of this user is in from the beginning."""
         return ()
+
+    async def returned(self, session: Session) -> None:
+        """Called when a session was recovered, after it was let in."""
 
     def left(self, session: Session) -> None:
         """Called when a session has ended, before it leaves its rooms."""

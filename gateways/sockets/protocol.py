@@ -8,9 +8,9 @@ below takes the packets instead; rooms, sign-in and transports are kept by typed
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import engineio
 import orjson
@@ -19,19 +19,17 @@ import structlog
 from aiohttp import web
 from socketio import packet as wire
 
-from bus.telemetry import MALFORMED_PACKETS, SLOW_CLOSES
+from bus.telemetry import MALFORMED_PACKETS, SLOW_CLOSES, SOCKET_CLOSES, SOCKET_OPENS
 from gateways.config import GatewayConfig
 from gateways.limits import RateLimiter
 from gateways.sockets import frames
 from gateways.sockets.closing import Closing
-from gateways.sockets.connection import Connection
+from gateways.sockets.connection import Connection, Session
 from gateways.sockets.engine_http import EngineHttp
 from gateways.sockets.engine_socket import EngineConfig, EngineSocket
-from gateways.sockets.events import Events
 from gateways.sockets.lanes import Lanes
 from gateways.sockets.namespace import RefusedError
 from gateways.sockets.reception import Admission, Reception
-from gateways.sockets.sessions import Sessions
 from gateways.sockets.timings import Timings
 
 FORGIVEN: Final = 3
@@ -48,6 +46,9 @@ PATIENCE: Final = 10
 INVALID: Final = RefusedError("invalid", "an event is a list that begins with its name")
 BINARY: Final = RefusedError("invalid", "binary data is not taken: send JSON")
 TOO_MANY: Final = RefusedError("rate_limited", "too many events: slow down")
+
+# All there from the start: Prometheus cannot see an increase in what it never saw before.
+CLOSES: Final = {closing: SOCKET_CLOSES.labels(closing.name.lower()) for closing in Closing}
 
 log = structlog.get_logger(__name__)
 library_log = logging.getLogger("socketio")  # handed over, or the library would set up its own
@@ -82,8 +83,26 @@ class HubEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library is u
         return await self.http.handle(request)
 
 
+class SignIns(Protocol):
+    """Who decides about sign-ins, and puts the session into `connection.sessions` or answers why not."""
+
+    async def connect(self, connection: Connection, namespace: str, auth: object) -> None: ...
+    def end(self, session: Session, *, for_good: bool) -> None: ...
+
+
+class Handling(Protocol):
+    """Who handles events, and answers those that want it."""
+
+    async def handle(
+        self, session: Session, name: str, arguments: Sequence[Any], ack_id: int | None
+    ) -> None: ...
+
+
 class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is untyped
-    """Takes what clients send, and lets through what is sound, welcome and not too much."""
+    """Takes what clients send, and lets through what is sound, welcome and not too much.
+
+    Binary events are taken in the namespaces of `binary` alone, from those who are signed in there.
+    """
 
     def __init__(
         self,
@@ -92,8 +111,10 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         *,
         namespaces: Collection[str],
         reception: Reception,
-        sessions: Sessions,
-        events: Events,
+        sessions: SignIns,
+        events: Handling,
+        binary: Collection[str] = (),
+        forgiven: int = FORGIVEN,
     ) -> None:
         limits = config.limits
         self.connections: dict[str, Connection] = {}
@@ -103,10 +124,18 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         self._reception = reception
         self._sessions = sessions
         self._events = events
+        self._takes_binary = frozenset(binary)
+        self._forgiven = forgiven
         keys, rate, burst = limits.connections, limits.socket_event_rate, limits.socket_event_burst
         self._rate = RateLimiter(rate, burst, time.monotonic, max_keys=keys)
         self._patience = RateLimiter(rate, burst * PATIENCE, time.monotonic, max_keys=keys)
-        engine = EngineConfig(timings=timings, max_bytes=limits.body_bytes, max_packets=limits.socket_buffer)
+        engine = EngineConfig(
+            timings=timings,
+            max_bytes=limits.body_bytes,
+            max_packets=limits.socket_buffer,
+            max_unsent=limits.socket_unsent_bytes,
+            prefix=config.session_prefix,
+        )
         self.http = EngineHttp(engine, self, origins=config.allowed_origins, public_url=config.public_url)
         super().__init__(
             serializer=HubPacket, logger=library_log, engineio_logger=library_log, http=self.http
@@ -129,6 +158,7 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         connection = Connection(socket, admission.address, lanes, admission.refusal)
         self.connections[socket.sid] = connection
         self._reception.came(admission.refusal)
+        SOCKET_OPENS.inc()
         patience = self._timings.refused_linger if admission.refusal else self._timings.connect_timeout
         connection.start_deadline(patience, Closing.UNUSED)
 
@@ -136,8 +166,10 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         connection = self.connections.pop(sid)
         connection.stop_deadline()
         for session in tuple(connection.sessions.values()):
-            self._sessions.end(session)
+            left = session.namespace in connection.leaving
+            self._sessions.end(session, for_good=left or closing is Closing.SUSPENDED)
         self._reception.left(connection.refusal)
+        CLOSES[closing].inc()
         if closing is Closing.SLOW:
             SLOW_CLOSES.inc()
         if closing.is_noteworthy:
@@ -152,23 +184,41 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         connection.malformed += 1
         if connection.malformed == 1:
             log.warning("a client sends broken packets", what=what, address=connection.address)
-        if connection.malformed > FORGIVEN:
+        if connection.malformed > self._forgiven:
             connection.socket.close(Closing.MALFORMED)
 
-    def attachment(self, sid: str) -> None:
-        """Throw away a binary message; those of a packet that was refused are expected."""
+    async def attachment(self, sid: str, data: bytes) -> None:
+        """Take a binary message; those of a packet that was refused are expected, and thrown away."""
         connection = self.connections[sid]
-        if connection.attachments:
-            connection.attachments -= 1
-        else:
+        if connection.draining:
+            return
+        if not connection.attachments:
             self.malformed(sid, "binary data that belongs to no packet")
+            return
+        connection.attachments -= 1
+        if connection.gathering is not None:
+            await self._gather(connection, connection.gathering, data)
+
+    async def _gather(self, connection: Connection, packet: HubPacket, data: bytes) -> None:
+        if sum(map(len, packet.attachments), len(data)) > self._limits.body_bytes:
+            connection.socket.close(Closing.MALFORMED)
+            return
+        if not connection.attachments:
+            connection.gathering = None
+        try:
+            complete = packet.add_attachment(data)
+        except (LookupError, TypeError, RecursionError):  # the library takes any placeholder for sound
+            self.malformed(connection.sid, "a placeholder for no attachment")
+            return
+        if complete:
+            await self._event(connection, packet.namespace or "/", packet)
 
     async def message(self, sid: str, text: str) -> None:
         """Take one Socket.IO packet."""
         connection = self.connections[sid]
         if connection.draining:
             return
-        connection.attachments = 0
+        connection.attachments, connection.gathering = 0, None
         # Decoding may cost much more than sending did: that is paid for before, with a token and by size.
         if len(text) > LARGE_CHARS and not await self._is_signed_in(connection):
             self.malformed(sid, "a large packet from who is not signed in")
@@ -199,8 +249,10 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
                 await self._disconnect(connection, namespace)
             case wire.EVENT:
                 await self._event(connection, namespace, packet)
+            case wire.BINARY_EVENT if namespace in self._takes_binary & connection.sessions.keys():
+                self._await_attachments(connection, packet)
             case wire.BINARY_EVENT | wire.BINARY_ACK:
-                self._binary(connection, namespace, packet, BINARY)
+                self._refuse_binary(connection, namespace, packet, BINARY)
             case _:
                 self.malformed(connection.sid, "a packet no client sends here")
 
@@ -218,7 +270,7 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
             case wire.EVENT:
                 self._refuse(connection, namespace, packet.id, TOO_MANY)
             case wire.BINARY_EVENT | wire.BINARY_ACK:
-                self._binary(connection, namespace, packet, TOO_MANY)
+                self._refuse_binary(connection, namespace, packet, TOO_MANY)
 
     async def _connect(self, connection: Connection, namespace: str, auth: object) -> None:
         if namespace not in self._names:
@@ -231,14 +283,16 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
 
     async def _disconnect(self, connection: Connection, namespace: str) -> None:
         async def leave() -> None:
+            connection.leaving.discard(namespace)
             session = connection.sessions.get(namespace)
             if session is None:
                 return  # also lest leaving what one is not in put off the deadline again and again
-            self._sessions.end(session)
+            self._sessions.end(session, for_good=True)
             if not connection.sessions:
                 connection.start_deadline(self._timings.connect_timeout, Closing.UNUSED)
 
         if namespace in self._names:
+            connection.leaving.add(namespace)
             await connection.lanes.put(namespace, leave)
 
     async def _event(self, connection: Connection, namespace: str, packet: HubPacket) -> None:
@@ -257,10 +311,17 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         if session is not None:  # else it was refused or ended, and what was under way is void
             await self._events.handle(session, data[0], data[1:], ack)
 
-    def _binary(
+    @staticmethod
+    def _await_attachments(connection: Connection, packet: HubPacket) -> None:
+        if 0 < packet.attachment_count <= ATTACHMENTS:
+            connection.attachments, connection.gathering = packet.attachment_count, packet
+        else:
+            connection.socket.close(Closing.MALFORMED)
+
+    def _refuse_binary(
         self, connection: Connection, namespace: str, packet: HubPacket, answer: RefusedError
     ) -> None:
-        """Refuse it, and let its attachments pass by: nothing the hub understands is binary."""
+        """Refuse it, and let its attachments pass by: nothing the hub's own namespaces do is binary."""
         if packet.attachment_count > ATTACHMENTS:
             connection.socket.close(Closing.MALFORMED)
             return
@@ -281,21 +342,28 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
             connection.socket.close(Closing.ABUSE)
         return False
 
+    def close_all(self) -> None:
+        """Close every connection: their clients come back."""
+        for connection in tuple(self.connections.values()):
+            connection.socket.close(Closing.BROKEN)
+
     async def drain(self) -> None:
-        """Take no more, finish what is under way, and close all transports, all in bounded time."""
+        """Take no more, finish what is under way, close one transport after the other, in bounded time."""
         self._reception.closed = True
-        for connection in self.connections.values():
-            connection.draining = True
+        leaving = tuple(self.connections.values())
+        pause = min(1 / self._timings.drain_rate, self._timings.drain_spread / max(1, len(leaving)))
         try:
             async with asyncio.timeout(self._timings.drain_timeout):
-                await asyncio.gather(*map(self._let_go, tuple(self.connections.values())))
+                await asyncio.gather(*(self._let_go(one, pause * place) for place, one in enumerate(leaving)))
                 await self.http.emptied()
         except TimeoutError:
             log.warning("connections were cut", count=len(self.http.sockets))
         for socket in tuple(self.http.sockets.values()):
             socket.abort()
 
-    async def _let_go(self, connection: Connection) -> None:
+    async def _let_go(self, connection: Connection, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        connection.draining = True
         await connection.lanes.finish()
         connection.socket.close(Closing.DRAINING)
 

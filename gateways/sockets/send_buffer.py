@@ -1,7 +1,9 @@
-"""Owns what waits to be sent to one client."""
+"""Owns what waits for a client without a websocket: the packets for its next poll."""
 
 import asyncio
 from collections import deque
+
+from gateways.sockets import frames
 
 
 class SendBuffer:
@@ -18,23 +20,34 @@ class SendBuffer:
     def __len__(self) -> int:
         return len(self._packets)
 
-    def put(self, packet: bytes) -> None:
+    def put(self, joined: bytes) -> None:
+        """Put in the packets of some frames."""
+        for packet in frames.packets(joined):
+            self.put_packet(packet)
+
+    def put_packet(self, packet: bytes) -> None:
         self._packets.append(packet)
         self.size += len(packet)
         self._changed.set()
 
-    def pop(self) -> bytes:
+    def _pop(self) -> bytes:
         packet = self._packets.popleft()
         self.size -= len(packet)
         return packet
 
     def take(self, most: int) -> list[bytes]:
         """Take packets of `most` bytes together, but at least one."""
-        taken = [self.pop()]
+        taken = [self._pop()]
         total = len(taken[0])
         while self._packets and total + len(self._packets[0]) <= most:
-            taken.append(self.pop())
+            taken.append(self._pop())
             total += len(taken[-1])
+        return taken
+
+    def take_frames(self) -> bytes:
+        """Take everything, framed for a websocket."""
+        taken = b"".join(map(frames.again, self._packets))
+        self.clear()
         return taken
 
     def clear(self) -> None:

@@ -1,12 +1,19 @@
 """Owns the sockets of one gateway: what they are made of, and their life beside the application's."""
 
+from collections.abc import AsyncIterator, Sequence
+
+import structlog
 from aiohttp import web
 
 from bus.base import PushEntry, Target
+from bus.tasks import cancel, spawn
+from bus.telemetry import HISTORY_BYTES, HISTORY_MAX_BYTES
 from gateways.gateway import Gateway
+from gateways.sockets.admin import Admin
 from gateways.sockets.events import Events
 from gateways.sockets.fanout import Fanout
 from gateways.sockets.feed import Feed
+from gateways.sockets.history import History
 from gateways.sockets.live import Live
 from gateways.sockets.membership import Membership
 from gateways.sockets.messages import Messages
@@ -15,9 +22,16 @@ from gateways.sockets.notifications import Notifications
 from gateways.sockets.presence import Presence
 from gateways.sockets.protocol import HubServer
 from gateways.sockets.reception import Reception
+from gateways.sockets.records import Records
+from gateways.sockets.recovery import Recovery
+from gateways.sockets.rooms import Rooms
 from gateways.sockets.sessions import Sessions
 from gateways.sockets.timings import Timings
 from gateways.sockets.viewers import Viewers
+from gateways.sockets.wire import direct_works
+from schemas.store.socket_sessions import SocketSessions
+
+log = structlog.get_logger(__name__)
 
 
 class HubSockets:
@@ -26,10 +40,26 @@ class HubSockets:
     def __init__(self, gateway: Gateway, timings: Timings) -> None:
         config = gateway.config
         self.membership = Membership()
+        window_s = config.recovery_window
+        history = History(window_s, config.limits.recovery_bytes)
+        HISTORY_MAX_BYTES.set(config.limits.recovery_bytes)
+        store = SocketSessions(gateway.pool, gateway.name, window_s)
+        self.records = Records(store, history, window_s=window_s)
+        self.recovery = Recovery(self.records, history, max_bytes=config.limits.socket_unsent_bytes)
+        rooms = Rooms(self.membership, self.records, history)
         viewers = Viewers(gateway.viewers, gateway.signals, interval=timings.viewers_interval)
-        spaces = namespaces(self.membership, viewers, config.limits.socket_rooms)
-        sessions = Sessions(gateway, spaces, self.membership, timings)
-        self._fanout = Fanout(self.membership, {"suspend": sessions.suspend})
+        spaces = namespaces(rooms, viewers, config.limits.socket_rooms)
+        spaces[Admin.name] = Admin(
+            gateway.name,
+            lambda: self.server.connections,
+            gateway.clock,
+            interval=timings.admin_interval,
+        )
+        sessions = Sessions(gateway, spaces, self.membership, self.recovery, timings)
+        self._fanout = Fanout(
+            self.membership,
+            {"suspend": sessions.suspend, "join": rooms.obey_join, "leave": rooms.obey_leave},
+        )
         self.server = HubServer(
             config,
             timings,
@@ -39,24 +69,47 @@ class HubSockets:
             events=Events(spaces, timeout=timings.handler_timeout),
         )
 
-    def deliver(self, entry: PushEntry) -> None:
-        """Give an entry of the push stream to those who are meant."""
-        self._fanout.deliver(entry)
+    def deliver(self, entries: Sequence[PushEntry]) -> None:
+        """Give entries of the push stream to those who are meant."""
+        try:
+            self._fanout.deliver(entries)
+        except Exception:
+            # Who has got what is not known now. They come back, and get what they miss.
+            log.exception("delivering failed: all connections are closed")
+            self.server.close_all()
+        finally:
+            self.recovery.history.add(entries)
+            HISTORY_BYTES.set(self.recovery.history.size)
+            self.recovery.moved()
+
+    def begin(self, position: int) -> None:
+        """Begin with the entry after a number; who is connected already comes back afresh."""
+        self.recovery.begin(position)
+        self.server.close_all()
 
     def signal(self, target: Target) -> None:
         """Give a signal to those who are meant and keep up."""
         self._fanout.signal(target)
 
+    async def run(self, _: web.Application) -> AsyncIterator[None]:
+        """Choose how to write, and keep the records of recovery as long as the application runs."""
+        if not await direct_works():
+            self.server.http.write_through_aiohttp()
+        beating = spawn(self.records.run(), name="recovery")
+        yield
+        await cancel(beating)
+
     async def drain(self, _: web.Application) -> None:
         """Let all clients go, so that they come back to another gateway."""
         await self.server.drain()
+        await self.records.settled()
 
 
-def namespaces(membership: Membership, viewers: Viewers, most_rooms: int) -> dict[str, Namespace]:
+def namespaces(rooms: Rooms, viewers: Viewers, most_rooms: int) -> dict[str, Namespace]:
     """The namespaces that one may sign in to."""
     spaces = (
-        Feed(membership, most_rooms=most_rooms),
-        Live(membership, viewers, most_rooms=most_rooms),
+        Feed(rooms, most_rooms=most_rooms),
+        Live(rooms, viewers, most_rooms=most_rooms),
         Notifications(),
         Messages(),
         Presence(),
@@ -68,5 +121,6 @@ def attach(app: web.Application, gateway: Gateway, timings: Timings | None = Non
     """Serve sockets at /socket.io; whoever runs the application feeds `deliver` and `signal`."""
     sockets = HubSockets(gateway, timings or Timings())
     sockets.server.attach(app)
+    app.cleanup_ctx.append(sockets.run)
     app.on_shutdown.append(sockets.drain)
     return sockets

@@ -25,7 +25,13 @@ class Timings:
     """For what is still in the buffer when we close; then the transport is cut."""
     drain_timeout: float = 8.0
     """For answers that are under way, and for all transports to close, when the process stops."""
+    drain_rate: int = 2000
+    """How many transports are closed in a second then: their clients come back, and not in one moment."""
+    drain_spread: float = 3.0
+    """For closing all transports, however many there are."""
     clock_check: float = 86_400.0
     """Timers run on another clock than tokens: how long to trust the one before looking at the other."""
     viewers_interval: float = 0.5
     """Between two viewer counts of one stream."""
+    admin_interval: float = 2.0
+    """Between two looks at all connections while an admin watches."""

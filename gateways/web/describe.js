@@ -2,6 +2,7 @@
 import { hours, money } from "./format.js";
 
 const someone = (user) => user ?? "Someone";
+const named = (title, id) => (title ? `“${title}”` : id);
 
 const TYPES = {
   "content.created": {
@@ -12,12 +13,12 @@ const TYPES = {
   "content.liked": {
     icon: "like",
     tone: "like",
-    say: ({ actor, data }) => `${someone(actor)} liked ${data.content_id}`,
+    say: ({ actor, data }, _, title) => `${someone(actor)} liked ${named(title, data.content_id)}`,
   },
   "content.unliked": {
     icon: "like",
     tone: "like",
-    say: ({ actor, data }) => `${someone(actor)} took back a like of ${data.content_id}`,
+    say: ({ actor, data }, _, title) => `${someone(actor)} took back a like of ${named(title, data.content_id)}`,
   },
   "content.commented": {
     icon: "comment",
@@ -27,9 +28,13 @@ const TYPES = {
   "content.shared": {
     icon: "share",
     tone: "accent",
-    say: ({ actor, data }) => `${someone(actor)} shared ${data.content_id}`,
+    say: ({ actor, data }, _, title) => `${someone(actor)} shared ${named(title, data.content_id)}`,
   },
-  "content.deleted": { icon: "close", tone: "plain", say: ({ data }) => `${data.content_id} was deleted` },
+  "content.deleted": {
+    icon: "close",
+    tone: "plain",
+    say: ({ data }, _, title) => `${named(title, data.content_id)} was deleted`,
+  },
   "hours.tipped": {
     icon: "tip",
     tone: "tip",
@@ -77,7 +82,7 @@ const TYPES = {
   "live.viewer_joined": {
     icon: "live",
     tone: "plain",
-    say: ({ data }) => `${data.viewer} watches ${data.stream_id}`,
+    say: ({ data }, _, title) => `${data.viewer} watches ${named(title, data.stream_id)}`,
   },
   "storefront.purchased": {
     icon: "bag",
@@ -95,7 +100,8 @@ const TYPES = {
   "governance.vote_cast": {
     icon: "vote",
     tone: "vote",
-    say: ({ actor, data }) => `${someone(actor)} voted ${data.choice} on ${data.proposal_id}`,
+    say: ({ actor, data }, _, title) =>
+      `${someone(actor)} voted ${data.choice} on ${named(title, data.proposal_id)}`,
   },
   "system.announced": {
     icon: "announce",
@@ -124,10 +130,11 @@ function generic({ type, subject, actor }) {
 }
 
 // Never throws: an old or foreign event may lack what its line wants to say.
-export function describe(event, me) {
+// The title is of what the event is about, where it is known.
+export function describe(event, me, title) {
   const { icon = "dot", tone = "plain", say = generic, more } = TYPES[event.type] ?? {};
   try {
-    return { icon, tone, text: say(event, me), more: more?.(event) ?? "" };
+    return { icon, tone, text: say(event, me, title), more: more?.(event) ?? "" };
   } catch {
     return { icon, tone, text: generic(event), more: "" };
   }

@@ -17,6 +17,14 @@ export const liveNow = computed(() =>
   cards.value.filter(({ event }) => event?.type === "live.started" && !about(event).value.endedAt),
 );
 
+const TITLED = new Set([...CREATED, "live.started"]);
+const titles = computed(() => {
+  const titled = [...cards.value, ...waiting.value].filter(({ event }) => TITLED.has(event?.type));
+  return new Map(titled.map(({ event }) => [target(event), event.data.title]));
+});
+// The title of what an event is about, where its card is there.
+export const titleOf = (event) => titles.value.get(event.data && target(event));
+
 let known, seen, journal, queue, timer, resolvers, targetsChanged;
 let holding = () => false;
 

@@ -1,18 +1,20 @@
 // Owns the live connection: opening it, saying how it is, and coming back for ever unless told to stay away.
 import { computed, signal } from "@preact/signals";
 import { Manager } from "socket.io-client";
-import { end, expire, session } from "./session.js";
+import { canPublish, end, expire, session } from "./session.js";
 
 export const NAMESPACES = ["/feed", "/notifications"];
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
 const STEADY = 5_000;
 const ANSWER_WITHIN = 10_000;
+const IN_OUR_WORDS = { "this user is suspended": "this account is suspended" };
 
 // Each namespace: connecting · live · waiting · refused, with the reason where there is one.
 export const namespaces = signal({});
 export const retryAt = signal(null);
-export const stopped = signal("");
+export const stopped = signal(""); // the sentence that says why, for good
+export const mayPublish = computed(() => canPublish.value && !stopped.value);
 const online = signal(navigator.onLine);
 const wasLive = signal(false);
 
@@ -106,7 +108,7 @@ function refused(name, error) {
 
 function stop(reason) {
   disconnect();
-  stopped.value = reason;
+  stopped.value = `Live events are switched off: ${IN_OUR_WORDS[reason] ?? reason}.`;
 }
 
 function comeBack() {

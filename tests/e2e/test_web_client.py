@@ -63,7 +63,10 @@ async def test_the_command_publishes_where_the_newcomer_looks(browser: Browser, 
         await expect(page.get_by_role("button", name="Copied")).to_be_visible()
         words = shlex.split(await page.evaluate("navigator.clipboard.readText()"))
         assert words[:4] == [".venv/bin/hub", "publish", "content.created", "--data"]
-        assert json.loads(words[4])["zone"] == zone
+        shown = json.loads(words[4])
+        assert shown["zone"] == zone
+        await page.reload()
+        await expect(page.get_by_label("Command").first).not_to_contain_text(shown["content_id"])
 
 
 async def test_what_is_published_in_a_followed_zone_appears_exactly_once(

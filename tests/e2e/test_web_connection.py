@@ -259,9 +259,13 @@ async def test_a_suspended_person_is_cut_and_told_so(
     user = unique("mallory")
     async with opened(browser) as page:
         await sign_in(page, url, user)
+        await expect(page.get_by_text("hub publish")).to_be_visible()
         await users_command(hub_process, "suspend", user)
         await expect(page.locator(".connection")).to_have_attribute("data-state", "stopped")
-        await expect(page.get_by_role("alert")).to_contain_text("switched off for this account")
+        said = "Live events are switched off: this account is suspended."
+        await expect(page.get_by_role("alert")).to_have_text(said)
+        await expect(page.get_by_role("form", name="Compose")).to_have_count(0)
+        await expect(page.get_by_text("hub publish")).to_have_count(0)
 
 
 async def test_an_expired_session_leads_back_to_the_sign_in(

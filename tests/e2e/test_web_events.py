@@ -29,7 +29,7 @@ async def test_the_log_is_filtered_by_type_subject_and_time(browser: Browser, ur
         await expect(rows.first).to_contain_text("content.viewed")
         await page.get_by_label("Type").select_option("content.liked")
         await expect(rows).to_have_count(1)
-        await expect(rows).to_contain_text(f"ann liked {content}")
+        await expect(rows).to_contain_text(f"ann liked “Post {content}”")
         await page.get_by_label("Since").select_option("1h")
         await expect(rows).to_have_count(1)
         assert {"type=content.liked", "since=1h"} <= set(page.url.partition("?")[2].split("&"))
@@ -64,8 +64,8 @@ async def test_the_tail_shows_events_as_they_happen(browser: Browser, url: str, 
         await expect(rows.first).to_contain_text(f"Post {content}")
         await page.get_by_label("Type").select_option("content.liked")
         await api.publish(post(other), about("liked", other, "ann"))
-        await expect(rows.filter(has_text=f"ann liked {other}")).to_have_count(1)
-        await expect(rows.filter(has_text=f"Post {other}")).to_have_count(0)
+        await expect(rows.filter(has_text=f"ann liked “Post {other}”")).to_have_count(1)
+        await expect(rows.filter(has_text=f"published “Post {other}”")).to_have_count(0)
 
 
 async def test_the_trace_explains_the_way_of_an_event(browser: Browser, url: str, api: Api) -> None:

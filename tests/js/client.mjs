@@ -12,7 +12,8 @@ const tell = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 function watch(id, socket) {
   socket.on("connect", () => {
-    tell({ id, on: "connect", sid: socket.id, recovered: socket.recovered, transport: socket.io.engine.transport.name });
+    const { id: sid, recovered = false, _pid: pid = null, _lastOffset: offset = null } = socket;
+    tell({ id, on: "connect", sid, recovered, pid, offset, transport: socket.io.engine.transport.name });
   });
   socket.on("disconnect", (reason) => tell({ id, on: "disconnect", reason, active: socket.active }));
   socket.on("connect_error", ({ message, data }) => tell({ id, on: "connect_error", message, data }));
@@ -41,6 +42,14 @@ const commands = {
   },
   auth({ id, auth }) {
     sockets.get(id).credentials = auth;
+  },
+  // What another client, or this one in another life, would show when it comes back.
+  claim({ id, pid, offset }) {
+    sockets.get(id)._pid = pid;
+    sockets.get(id)._lastOffset = offset;
+  },
+  cut({ id }) {
+    sockets.get(id).io.engine.close();
   },
   again({ id }) {
     sockets.get(id).connect();

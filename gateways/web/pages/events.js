@@ -1,7 +1,9 @@
 // Owns the events page: the log with its filters, the live tail, and the drawer of one event.
+import { useComputed } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get, withQuery } from "../api.js";
 import { KNOWN_TYPES, describe } from "../describe.js";
+import { titleOf } from "../feed.js";
 import { clockTime, dayMonth, fullTime } from "../format.js";
 import { useLog, useTail } from "../log.js";
 import { go, route } from "../router.js";
@@ -88,7 +90,8 @@ function Filters({ filters, change, children }) {
 const today = (time) => new Date(time).toDateString() === new Date().toDateString();
 
 function Row({ event, query, fresh }) {
-  const { icon, tone, text } = describe(event);
+  const title = useComputed(() => titleOf(event)).value;
+  const { icon, tone, text } = describe(event, undefined, title);
   const href = withQuery(`/events/${event.id}`, query);
   return html`<li class=${fresh ? "arriving" : ""}><a class="row tone-${tone}" href=${href} data-event=${event.id}>
     <span class="row-seq numbers muted">${event.seq ?? "…"}</span>

@@ -2,9 +2,10 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { cards, holdWhile, release, waiting } from "../feed.js";
 import { count } from "../format.js";
-import { canPublish, isAdmin } from "../session.js";
+import { isAdmin } from "../session.js";
 import { bind } from "../shortcuts.js";
 import { development } from "../site.js";
+import { mayPublish, stopped } from "../socket.js";
 import { Aside, Command } from "../ui/aside.js";
 import { Composer } from "../ui/composer.js";
 import { EventCard, GapCard } from "../ui/event-card.js";
@@ -86,10 +87,10 @@ function Empty() {
   return html`<section class="empty card"><span class="empty-sign"><${Icon} name="live" size=${28} /></span>
     <h2>${zones ? `Nothing in ${zones} yet` : EMPTY.title()}</h2>
     <p class="muted">${zones ? "You see it here as soon as somebody publishes there." : EMPTY.text()}
-      ${canPublish.value && " Be the first: write something above."}</p>
+      ${mayPublish.value && " Be the first: write something above."}</p>
     ${zones && cards.value.length > 0 && html`
       <p><button type="button" class="button" onClick=${selectAll}>Show all zones</button></p>`}
-    ${development && html`<p class="muted">Or copy this command into a terminal:</p><${Command} />`}</section>`;
+    ${development && !stopped.value && html`<p class="muted">Or copy this command into a terminal:</p><${Command} />`}</section>`;
 }
 
 function Card({ card }) {
@@ -112,14 +113,14 @@ export function FeedPage() {
   return html`<div class="with-side">
     <section class="stream" aria-label="Feed">
       <h1 class="visually-hidden">Feed</h1>
-      ${canPublish.value && html`<${Composer} />`}
+      ${mayPublish.value && html`<${Composer} />`}
       <${ZoneFilter} />
       <div><${NewPill} number=${waiting.value.filter((card) => !card.gap && passes.value(card)).length} />
         <ol class="cards" ref=${list}>
           ${shown.map((card) => html`<li key=${card.key} class="arriving"><${Card} card=${card} /></li>`)}
         </ol>
         ${!shown.length && html`<${Empty} />`}</div>
-      <${Announcer} shown=${shown} />
+      <${Announcer} shown=${shown.filter(({ gap }) => !gap)} />
     </section>
     <${Aside} />
   </div>`;

@@ -1,8 +1,10 @@
 // Owns the column beside the feed: how busy it is, who is live, and how to publish from a terminal.
 import { useEffect, useState } from "preact/hooks";
+import { newKey } from "../api.js";
 import { activity, cards, liveNow } from "../feed.js";
 import { count } from "../format.js";
 import { development } from "../site.js";
+import { stopped } from "../socket.js";
 import { passes, selected } from "../zones.js";
 import { Avatar, CopyButton } from "./bits.js";
 import { html } from "./html.js";
@@ -11,13 +13,13 @@ const BARS = 30;
 const STEP = 2_000;
 const HEIGHT = 44;
 
-const EXAMPLE = { content_id: "c1", author: "ann", kind: "post", title: "Hello" };
+const EXAMPLE = { author: "ann", kind: "post", title: "Hello" };
 const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 // For a zone that the feed is narrowed to, or what is published would not show there.
-function command() {
+function command(id) {
   const [zone] = selected.value;
-  const data = zone === undefined ? EXAMPLE : { ...EXAMPLE, zone };
+  const data = { content_id: id, ...EXAMPLE, ...(zone === undefined ? {} : { zone }) };
   return `.venv/bin/hub publish content.created --data ${quoted(JSON.stringify(data))}`;
 }
 
@@ -71,8 +73,10 @@ function Live() {
 // A line breaks between the words of a command, never within an option.
 const words = (text) => text.split(/( )/).map((word) => (word === " " ? word : html`<span>${word}</span>`));
 
+// What is published again under the same id changes the card that is there, and seems to do nothing.
 export function Command() {
-  const text = command();
+  const [id] = useState(() => `c-${newKey().slice(0, 6)}`);
+  const text = command(id);
   return html`<div class="command"><pre class="code" tabindex="0" aria-label="Command">${words(text)}</pre>
     <${CopyButton} text=${text} label="Copy command" /></div>`;
 }
@@ -80,6 +84,7 @@ export function Command() {
 // The empty feed shows the command itself; where people only use the hub there is no terminal of it.
 const Terminal = () =>
   development &&
+  !stopped.value &&
   cards.value.some(passes.value) &&
   html`
   <section class="card side-card" aria-labelledby="side-terminal"><h3 id="side-terminal">From a terminal</h3>

@@ -1,7 +1,8 @@
 // Owns how everything that is not a post looks in the feed.
+import { useComputed } from "@preact/signals";
 import { useId } from "preact/hooks";
 import { describe } from "../describe.js";
-import { about } from "../feed.js";
+import { about, titleOf } from "../feed.js";
 import { duration, fullTime, now, until } from "../format.js";
 import { isAdmin, session } from "../session.js";
 import { Time } from "./bits.js";
@@ -61,7 +62,8 @@ const KICKERS = { "governance.proposal_created": "New proposal", "system.announc
 export function EventCard({ card }) {
   const id = useId();
   const { event, personal } = card;
-  const { icon, tone, text, more } = describe(event, session.value?.user);
+  const title = useComputed(() => titleOf(event)).value;
+  const { icon, tone, text, more } = describe(event, session.value?.user, title);
   const More = MORE[event.type];
   const url = event.type === "system.announced" && safeUrl(event.data.url);
   const kind = `card event tone-${tone} ${personal ? "personal" : ""}`;

@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get } from "../api.js";
 import { describe } from "../describe.js";
+import { titleOf } from "../feed.js";
 import { CloseButton, CopyButton, Spinner } from "./bits.js";
 import { html } from "./html.js";
 import { Timeline } from "./timeline.js";
@@ -51,7 +52,7 @@ function Json({ event }) {
 
 function Content({ trace }) {
   const moving = underway(trace);
-  return html`<p class="drawer-text">${describe(trace.event).text}</p>
+  return html`<p class="drawer-text">${describe(trace.event, undefined, titleOf(trace.event)).text}</p>
     <section class="drawer-part" aria-labelledby="drawer-trace">
       <div class="drawer-part-head"><h3 id="drawer-trace">Trace</h3>${moving && html`
         <span class="muted small" role="status"><span class="dot dot-connecting"></span> refreshing</span>`}</div>

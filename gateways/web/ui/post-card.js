@@ -3,7 +3,8 @@ import { useId, useState } from "preact/hooks";
 import { about } from "../feed.js";
 import { count, hours } from "../format.js";
 import { likes } from "../reactions.js";
-import { canPublish, session } from "../session.js";
+import { session } from "../session.js";
+import { mayPublish } from "../socket.js";
 import { useSubmit } from "../submit.js";
 import { Avatar, Time } from "./bits.js";
 import { TraceLink, safeUrl } from "./event-card.js";
@@ -15,8 +16,8 @@ const COMMENTS_SHOWN = 2;
 
 function Action({ icon, label, number, tone, ...button }) {
   const shown = number ? html`<span class="numbers">${number}</span>` : "";
-  if (!canPublish.value && !number) return null;
-  if (!canPublish.value) {
+  if (!mayPublish.value && !number) return null;
+  if (!mayPublish.value) {
     return html`<span class="action action-${tone}" title=${label}><${Icon} name=${icon} size=${18} />
       ${shown}<span class="visually-hidden">${label}</span></span>`;
   }

@@ -80,7 +80,7 @@ export function Shell({ children }) {
     <a class="skip-link" href="#main" onClick=${skip}>Skip to the content</a>
     <${Header} />
     ${stopped.value && html`<div class="banner" role="alert"><${Icon} name="warn" />
-      <p><strong>Live events are switched off for this account.</strong> ${stopped.value}</p></div>`}
+      <p>${stopped.value}</p></div>`}
     <main id="main" tabindex="-1">${children}</main>
     <${Toasts} />
     <${Help} />

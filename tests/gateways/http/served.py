@@ -103,6 +103,7 @@ async def gateway_on(database: str, pool: Pool, bus: Bus) -> AsyncIterator[Gatew
     listening = spawn(listener.run(), name="listener")
     clock = SystemClock()
     made = Gateway(
+        name="test",
         config=GatewayConfig(limits=Limits(), dev_secret=SECRET),
         clock=clock,
         auth=Authenticator(SharedSecret(SECRET), clock),
@@ -126,7 +127,7 @@ def with_limits(gateway: Gateway, **limits: Any) -> Gateway:
 
 
 @asynccontextmanager
-async def serving(gateway: Gateway, **patience: float) -> AsyncIterator[Caller]:
+async def serving(gateway: Gateway, **patience: Any) -> AsyncIterator[Caller]:
     """Run a server on a free port of 127.0.0.1 and call it as nobody."""
     bound = socket.create_server(("127.0.0.1", 0))
     given = Patience(most=int(patience.pop("most", 1000)), grace=30, **patience)

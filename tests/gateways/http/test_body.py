@@ -90,13 +90,14 @@ async def test_a_body_over_the_limit_is_413(limited: WithLimits) -> None:
         assert (await service.post("/v1/events", data=padded, headers=JSON)).status == 202
         answered = await service.post("/v1/events", data=padded + b" ", headers=JSON)
         assert (answered.status, answered.json["code"]) == (413, "too_large")
+        assert answered.json["detail"] == "the body is larger than 2,000 bytes; send less at a time"
 
         async def endless() -> object:
             for _ in range(100):
                 yield b" " * 1000
 
         chunked = await service.post("/v1/events", data=endless(), headers=JSON)
-        assert chunked.status == 413
+        assert (chunked.status, chunked.json["detail"]) == (413, answered.json["detail"])
 
 
 async def test_a_packed_body_counts_by_its_size_unpacked(limited: WithLimits) -> None:

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from gateways.auth import COMMAND_LINE
 from gateways.gateway import Gateway
-from tests.gateways.http.served import Caller, serving
+from tests.gateways.http.served import Caller, liked, serving
 
 
 async def test_a_suggested_user_signs_in_and_can_be_somebody(nobody: Caller) -> None:
@@ -32,6 +33,11 @@ async def test_known_users_are_listed_too(nobody: Caller, service: Caller) -> No
     users = {user["id"]: user for user in (await nobody.get("/dev/users")).json["users"]}
     assert (users["zoe"]["name"], users["zoe"]["roles"]) == ("Zoe", ["creator"])
     assert users["ann"]["name"] == "Ann of Cleves"
+
+
+async def test_the_command_line_is_nobody_to_be(nobody: Caller) -> None:
+    await nobody.being(COMMAND_LINE, "publish").publish(liked())
+    assert COMMAND_LINE not in [user["id"] for user in (await nobody.get("/dev/users")).json["users"]]
 
 
 async def test_a_wrong_user_is_422(nobody: Caller) -> None:

@@ -1,6 +1,6 @@
 """Fixtures of the sockets: a real server on loopback, raw websockets to misuse it, and the stock client."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,6 +19,8 @@ from bus.viewers import ViewerCounts
 from gateways.auth import Authenticator, SharedSecret, issue
 from gateways.config import GatewayConfig, Limits
 from gateways.gateway import Gateway
+from gateways.sockets.events import Events
+from gateways.sockets.namespace import Namespace
 from gateways.sockets.server import HubSockets, attach
 from gateways.sockets.timings import Timings
 from schemas.clock import SystemClock
@@ -38,7 +40,7 @@ def token_of(user: str, *scopes: str, ttl: float = 3600) -> str:
     return issue(SECRET, user, scopes or ("user",), timedelta(seconds=ttl), SystemClock())
 
 
-def quick(**timings: float) -> Timings:
+def quick(**timings: Any) -> Timings:
     """Timings that let a test end soon, whatever its clients do."""
     return Timings(**{"close_grace": 0.5, "clock_check": 0.02, **timings})
 
@@ -66,6 +68,7 @@ def bus() -> MemoryBus:
 @pytest.fixture
 def gateway(database: str, pool: Pool, bus: MemoryBus, clock: MovableClock) -> Gateway:
     return Gateway(
+        name="test",
         config=GatewayConfig(limits=Limits()),
         clock=clock,
         auth=Authenticator(SharedSecret(SECRET), clock),
@@ -89,6 +92,13 @@ class Served:
     session: ClientSession
     raws: list[RawSocket] = field(default_factory=list)
 
+    @property
+    def namespaces(self) -> Mapping[str, Namespace]:
+        """The namespaces whose handlers are called."""
+        events = self.sockets.server._events
+        assert isinstance(events, Events)
+        return events._namespaces
+
     async def raw(self, **headers: str) -> RawSocket:
         """A websocket after its handshake, without a namespace; it stays open until the end of the test."""
         raw = await RawSocket.open(self.session, self.url, headers)
@@ -103,7 +113,15 @@ class Served:
     def deliver(self, namespace: str, *rooms: str, data: Any = None) -> None:
         """Deliver one event as the bus would."""
         packet = b'["test.happened",{"data":%s}]' % (b"null" if data is None else str(data).encode())
-        self.sockets.deliver(PushEntry(1, 0, (Target(namespace, rooms, packet),)))
+        self._entry(targets=(Target(namespace, rooms, packet),))
+
+    def obey(self, *words: str) -> None:
+        """Deliver words to obey."""
+        self._entry(controls=(words,))
+
+    def _entry(self, **what: Any) -> None:
+        seq = self.sockets.recovery.history.head + 1
+        self.sockets.deliver([PushEntry(seq, seq - 1, **what)])
 
 
 Serve = Callable[..., Awaitable[Served]]

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from bus.base import PushEntry
+from bus.tasks import spawn
 from gateways.gateway import Gateway
 from gateways.sockets.closing import Closing
 from tests.gateways.sockets.conftest import MovableClock, Serve, Served, quick, token_of
@@ -16,7 +16,7 @@ TRANSPORTS = pytest.mark.parametrize("transports", [["websocket"], ["polling"]],
 
 
 def suspend(hub: Served, user: str) -> None:
-    hub.sockets.deliver(PushEntry(1, 0, (), (("suspend", user),)))
+    hub.obey("suspend", user)
 
 
 @TRANSPORTS
@@ -106,7 +106,7 @@ async def test_a_suspension_that_comes_while_signing_in_counts(hub: Served, gate
 
 async def test_words_of_a_newer_hub_are_passed_over(hub: Served) -> None:
     raw = await hub.signed_in()
-    hub.sockets.deliver(PushEntry(1, 0, (), (("unheard", "of"),)))
+    hub.obey("unheard", "of")
     hub.deliver("/feed", "feed")
     assert (await raw.next()).startswith("42/feed,")
 
@@ -171,6 +171,16 @@ async def test_the_drain_does_not_wait_for_ever(serve: Serve) -> None:
     await hub.signed_in()  # and never read again
     async with asyncio.timeout(5):
         await hub.runner.cleanup()
+
+
+async def test_the_drain_closes_one_after_the_other_and_answers_who_is_still_there(serve: Serve) -> None:
+    hub = await serve(quick(drain_rate=2))
+    first, last = await hub.signed_in(), await hub.signed_in()
+    draining = spawn(hub.sockets.server.drain(), name="drain")
+    assert await first.closed() == Closing.DRAINING.code
+    assert (await last.ask("/feed", "subscribe"))["ok"] is True
+    assert await last.closed() == Closing.DRAINING.code
+    await draining
 
 
 async def test_while_draining_nobody_new_is_let_in(hub: Served) -> None:

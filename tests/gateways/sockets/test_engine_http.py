@@ -9,6 +9,7 @@ import pytest
 from aiohttp import WSServerHandshakeError
 
 from gateways.config import BODY_S
+from gateways.sockets.closing import Closing
 from gateways.sockets.reception import _neighbourhood
 from gateways.sockets.timings import Timings
 from tests.gateways.sockets.conftest import Serve, Served, quick, token_of
@@ -122,7 +123,7 @@ async def test_a_polled_session_that_does_not_answer_pings_is_gone(serve: Serve)
     await until(gone)
 
 
-@pytest.mark.parametrize("body", ["", "abc", b"\xff\xfe", "\x1e".join(["3"] * 1001)])
+@pytest.mark.parametrize("body", ["", "abc", "b?", "bAQ", b"\xff\xfe", "\x1e".join(["3"] * 1001)])
 async def test_a_broken_body_ends_the_session(polling: Polling, body: Any) -> None:
     assert (await polling.post(body))[0] == 400
     assert (await polling.get())[0] == 400
@@ -203,8 +204,8 @@ async def test_an_upgrade_carries_on_without_a_gap(polling: Polling) -> None:
     assert await raw.next() == '42/feed,["test.happened",{"data":1}]'
     assert (await polling.get())[0] == 400
     assert (await polling.post("3"))[0] == 400
-    with pytest.raises(WSServerHandshakeError):
-        await polling.websocket()
+    second = await polling.websocket()
+    assert await second.closed() == Closing.MALFORMED.code
     assert (await raw.ask("/feed", "subscribe"))["ok"] is True
 
 
@@ -229,9 +230,11 @@ async def test_an_upgrade_that_stands_still_is_given_up(serve: Serve) -> None:
 
 async def test_a_second_upgrade_beside_the_first_is_refused(polling: Polling) -> None:
     first = await polling.websocket()
-    with pytest.raises(WSServerHandshakeError):
-        await polling.websocket()
-    assert not first.ws.closed
+    second = await polling.websocket()
+    await second.send("2probe", "5")
+    assert await second.closed() == Closing.MALFORMED.code
+    await first.send("2probe")
+    assert await first.next() == "3probe"
 
 
 async def test_many_refused_connections_get_no_more_than_a_status(

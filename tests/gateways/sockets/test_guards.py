@@ -43,7 +43,7 @@ async def test_reserved_event_names_are_not_found(hub: Served, name: str) -> Non
 
 
 async def test_no_namespace_gives_a_meaning_to_a_reserved_name(hub: Served) -> None:
-    for space in hub.sockets.server._events._namespaces.values():
+    for space in hub.namespaces.values():
         assert space.handlers.keys().isdisjoint(RESERVED)
 
 
@@ -253,7 +253,7 @@ class Handled:
         raise ZeroDivisionError
 
     def add_to(self, hub: Served) -> None:
-        for space in hub.sockets.server._events._namespaces.values():
+        for space in hub.namespaces.values():
             waiting = {"wait": Handler(Empty, self.wait), "fail": Handler(Empty, self.fail)}
             space.handlers = {**space.handlers, **waiting}
 

@@ -117,7 +117,7 @@ async def test_an_abandoned_stream_leaves_nothing_behind(hub: Served) -> None:
     raw = await hub.signed_in("/live")
     await raw.ask("/live", "join", {"stream_id": "s1"})
     await raw.ws.close()
-    (live,) = [space for name, space in hub.sockets.server._events._namespaces.items() if name == "/live"]
+    (live,) = [space for name, space in hub.namespaces.items() if name == "/live"]
 
     async def forgotten() -> bool:
         return not live._viewers._streams  # type: ignore[attr-defined]

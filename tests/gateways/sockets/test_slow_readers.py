@@ -5,10 +5,11 @@ import contextlib
 
 from bus import telemetry
 from bus.base import Target
+from gateways.sockets import frames
 from gateways.sockets.closing import Closing
 from gateways.sockets.engine_socket import EngineConfig, EngineSocket
 from gateways.sockets.timings import Timings
-from tests.gateways.sockets.conftest import Serve, Served, quick, token_of
+from tests.gateways.sockets.conftest import Serve, quick, token_of
 from tests.gateways.sockets.raw import RawSocket
 from tests.waiting import until
 
@@ -21,7 +22,7 @@ def stop_reading(raw: RawSocket) -> None:
 
 
 async def test_a_client_that_does_not_read_is_cut_and_others_hear_everything(serve: Serve) -> None:
-    hub = await serve(quick(close_grace=0.2), socket_buffer=50)
+    hub = await serve(quick(close_grace=0.2), socket_unsent_bytes=100_000)
     slow, fast = await hub.signed_in(user="slow"), await hub.signed_in(user="fast")
     stop_reading(slow)
     before = telemetry.SLOW_CLOSES._value.get()
@@ -32,7 +33,8 @@ async def test_a_client_that_does_not_read_is_cut_and_others_hear_everything(ser
             hub.deliver("/feed", "feed", data=BIG)
             assert BIG in await fast.next()
             sent += 1
-            assert len(session.connection.socket._buffer) <= 50
+            assert session.connection.socket._wire is not None
+            assert session.connection.socket._wire.unsent() <= 100_000 + len(BIG) + 100
     assert session.connection.socket.closing is Closing.SLOW
     assert telemetry.SLOW_CLOSES._value.get() == before + 1
     assert hub.sockets.membership.of_user("slow") == ()
@@ -46,7 +48,7 @@ async def test_a_client_that_does_not_read_is_cut_and_others_hear_everything(ser
 
 
 async def test_a_slow_client_that_reads_on_hears_why(serve: Serve) -> None:
-    hub = await serve(socket_buffer=50)
+    hub = await serve(socket_unsent_bytes=100_000)
     slow = await hub.signed_in(user="slow")
     stop_reading(slow)
     (session,) = hub.sockets.membership.of_user("slow")
@@ -61,7 +63,10 @@ async def test_a_slow_client_that_reads_on_hears_why(serve: Serve) -> None:
 
 async def test_answers_that_nobody_reads_are_bounded_too(serve: Serve) -> None:
     hub = await serve(
-        Timings(close_grace=0.2), socket_event_rate=1_000_000, socket_event_burst=1_000_000, socket_buffer=50
+        Timings(close_grace=0.2),
+        socket_event_rate=1_000_000,
+        socket_event_burst=1_000_000,
+        socket_unsent_bytes=100_000,
     )
     raw = await hub.signed_in()
     await raw.ask("/feed", "subscribe", {"zones": [f"{n}" + "z" * 190 for n in range(100)]})
@@ -113,7 +118,7 @@ class Nobody:
     async def message(self, sid: str, text: str) -> None:
         raise AssertionError
 
-    def attachment(self, sid: str) -> None:
+    async def attachment(self, sid: str, data: bytes) -> None:
         raise AssertionError
 
     def malformed(self, sid: str, what: str) -> None:
@@ -124,30 +129,37 @@ class Nobody:
 
 
 async def test_signals_are_dropped_long_before_packets() -> None:
-    config = EngineConfig(timings=Timings(), max_bytes=1000, max_packets=40)
+    config = EngineConfig(timings=Timings(), max_bytes=1000, max_packets=40, max_unsent=4000)
     listener = Nobody()
     socket = EngineSocket("sid", config, listener, lambda _: None)
-    taken = [socket.send(b"signal", droppable=True) for _ in range(20)]
+    taken = [socket.send(frames.text(b"signal"), droppable=True) for _ in range(20)]
     assert taken == [True] * 11 + [False] * 9
-    assert all(socket.send(b"packet") for _ in range(29))
-    assert not socket.send(b"one too many")
+    assert all(socket.send(frames.text(b"packet")) for _ in range(29))
+    assert not socket.send(frames.text(b"one too many"))
     assert listener.heard == [Closing.SLOW]
 
 
 async def test_bytes_are_bounded_as_packets_are() -> None:
-    config = EngineConfig(timings=Timings(), max_bytes=1000, max_packets=1000)
+    config = EngineConfig(timings=Timings(), max_bytes=1000, max_packets=1000, max_unsent=4000)
     socket = EngineSocket("sid", config, Nobody(), lambda _: None)
-    assert [socket.send(b"x" * 1000) for _ in range(5)] == [True] * 4 + [False]
+    assert [socket.send(frames.text(b"x" * 1000)) for _ in range(5)] == [True] * 4 + [False]
 
 
-async def test_a_dropped_signal_is_counted(hub: Served) -> None:
+async def test_signals_are_dropped_and_counted_while_packets_still_wait(serve: Serve) -> None:
+    hub = await serve(quick(), socket_unsent_bytes=1_000_000)
     raw = await hub.signed_in()
+    stop_reading(raw)
+    (session,) = hub.sockets.membership.of_user("ann")
     before = telemetry.SIGNALS_DROPPED._value.get()
-    signal = Target("/feed", ("feed",), b'["content.stats",{}]')
-    for _ in range(100):
-        hub.sockets.signal(signal)
-    dropped = telemetry.SIGNALS_DROPPED._value.get() - before
-    taken = 256 // 4 + 1
-    assert dropped == 100 - taken
-    for _ in range(taken):
-        assert await raw.next() == '42/feed,["content.stats",{}]'
+    signal = Target("/feed", ("feed",), b'["content.stats",%s]' % BIG.encode())
+    async with asyncio.timeout(20):
+        while telemetry.SIGNALS_DROPPED._value.get() == before:
+            hub.sockets.signal(signal)
+            await asyncio.sleep(0)
+    hub.deliver("/feed", "feed", data=1)
+    assert session.connection.socket.closing is None
+    transport = raw.ws._response.connection.transport  # type: ignore[union-attr]
+    transport.resume_reading()  # type: ignore[union-attr]
+    while "content.stats" in (heard := await raw.next()):
+        pass
+    assert heard == '42/feed,["test.happened",{"data":1}]'

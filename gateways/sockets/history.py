@@ -1,0 +1,172 @@
+"""Owns what was sent within the recovery window: what a client that comes back may have missed."""
+
+import heapq
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from bus.base import PushEntry
+from gateways.sockets import frames
+
+MENTION_BYTES: Final = 200
+"""What it costs, beside the packet, that an entry is kept for one place."""
+PLACE_BYTES: Final = 1000
+"""What a place costs that has any entries."""
+QUIET_PLACES: Final = 100_000
+"""For how many places the last entry that was dropped is known."""
+
+Place = tuple[str, str]
+"""A namespace and a room of it; for words to obey, the empty namespace and a user."""
+
+
+@dataclass(slots=True, eq=False)
+class Kept:
+    """One packet of one entry, or a word about a user."""
+
+    seq: int
+    namespace: str = ""
+    packet: bytes = b""
+    words: tuple[str, ...] = ()
+    framed: bytes = b""
+
+    def frame(self) -> bytes:
+        """With its offset; made when the first client needs it."""
+        if not self.framed:
+            self.framed = frames.numbered(self.namespace, self.packet, self.seq)
+            self.packet = b""
+        return self.framed
+
+
+@dataclass(slots=True)
+class _Age:
+    seq: int
+    at: float
+    size: int
+    places: Sequence[Place]
+
+
+@dataclass(slots=True)
+class History:
+    """Bounded by age and by bytes. Whoever needs more than it holds must begin afresh.
+
+    What is dropped leaves its number behind, by place: a room in which nothing happened for longer than
+    the window is still known to be complete.
+    """
+
+    window_s: float
+    max_bytes: int
+    quiet_places: int = QUIET_PLACES
+    clock: Callable[[], float] = time.monotonic
+    floor: int = 0
+    """Every entry above this number is here, unless its place is known to have dropped it."""
+    head: int = 0
+    size: int = 0
+    """In bytes, roughly."""
+    _ages: deque[_Age] = field(default_factory=deque)
+    _places: dict[Place, deque[Kept]] = field(default_factory=dict)
+    _dropped: dict[Place, int] = field(default_factory=dict)
+    """The number of the last entry dropped, in ascending order."""
+
+    def begin(self, position: int) -> None:
+        """Forget everything: the next entry is the one after this number."""
+        self._ages.clear()
+        self._places.clear()
+        self._dropped.clear()
+        self.size = 0
+        self.floor = self.head = position
+
+    def add(self, entries: Iterable[PushEntry]) -> None:
+        """Keep entries that are delivered now."""
+        now = self.clock()
+        for entry in entries:
+            self._keep(entry, now)
+        self._trim(now)
+
+    def _keep(self, entry: PushEntry, now: float) -> None:
+        places: list[Place] = []
+        size = 0
+        for target in entry.targets:
+            kept = Kept(entry.seq, target.namespace, target.packet)
+            size += len(target.packet)
+            for room in target.rooms:
+                self._put((target.namespace, room), kept)
+                places.append((target.namespace, room))
+        for words in entry.controls:
+            place = ("", words[1] if len(words) > 1 else "")
+            self._put(place, Kept(entry.seq, words=words))
+            places.append(place)
+        self.head = entry.seq
+        if places:
+            size += MENTION_BYTES * len(places)
+            self.size += size
+            self._ages.append(_Age(entry.seq, now, size, places))
+
+    def _put(self, place: Place, kept: Kept) -> None:
+        if place not in self._places:
+            self._places[place] = deque()
+            self.size += PLACE_BYTES
+        self._places[place].append(kept)
+
+    def _trim(self, now: float) -> None:
+        while self._ages and (self._ages[0].at < now - self.window_s or self.size > self.max_bytes):
+            age = self._ages.popleft()
+            self.size -= age.size
+            for place in age.places:
+                self._drop(place, age.seq)
+        while len(self._dropped) > self.quiet_places:
+            self.floor = self._dropped.pop(next(iter(self._dropped)))
+
+    def _drop(self, place: Place, seq: int) -> None:
+        kept = self._places[place]
+        kept.popleft()
+        if not kept:
+            del self._places[place]
+            self.size -= PLACE_BYTES
+        self._dropped.pop(place, None)  # its new number goes to the end
+        self._dropped[place] = seq
+
+    def _is_whole(self, place: Place, after: int) -> bool:
+        return self._dropped.get(place, self.floor) <= after
+
+    def last(self, namespace: str, rooms: Iterable[str]) -> int:
+        """Answer a number above which there is no entry for any of the rooms; as low as is known."""
+        return max((self._last((namespace, room)) for room in rooms), default=0)
+
+    def _last(self, place: Place) -> int:
+        kept = self._places.get(place)
+        return kept[-1].seq if kept else self._dropped.get(place, self.floor)
+
+    def missed(self, namespace: str, rooms: Mapping[str, int], after: int) -> list[bytes] | None:
+        """Answer the frames owed, in order; None when that cannot be known any more.
+
+        Owed is what is above `after`, and in a room also above the number the room comes with.
+        """
+        if after > self.head:
+            return None
+        lists: list[list[Kept]] = []
+        for room, since in rooms.items():
+            start = max(after, since)
+            if not self._is_whole((namespace, room), start):
+                return None
+            if found := self._above((namespace, room), start):
+                lists.append(found)
+        merged = lists[0] if len(lists) == 1 else heapq.merge(*lists, key=lambda kept: kept.seq)
+        owed = dict.fromkeys(merged)  # one packet may be for several of the rooms
+        return [kept.frame() for kept in owed]
+
+    def words(self, user: str, after: int) -> list[tuple[int, tuple[str, ...]]] | None:
+        """Answer what was said about a user above a number, in order; None when that is not known."""
+        if not self._is_whole(("", user), after):
+            return None
+        return [(kept.seq, kept.words) for kept in self._above(("", user), after)]
+
+    def _above(self, place: Place, after: int) -> list[Kept]:
+        found: list[Kept] = []
+        for kept in reversed(self._places.get(place, ())):
+            if kept.seq <= after:
+                break
+            found.append(kept)
+        found.reverse()
+        return found

@@ -1,0 +1,148 @@
+"""Owns how frames get onto a websocket: straight into the transport, or through aiohttp's own writer.
+
+The first costs one call for each client and needs no task; it holds only as long as aiohttp leaves the
+transport of a prepared websocket alone. `direct_works` finds that out at start, on real sockets.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import aiohttp
+import structlog
+from aiohttp import WSMsgType, web
+
+from bus.tasks import spawn
+from gateways.sockets import frames
+
+log = structlog.get_logger(__name__)
+
+TEST_S: Final = 5.0
+
+
+class Wire(Protocol):
+    """Takes frames and never waits. What has not left yet stays in one queue, in order."""
+
+    write: Callable[[bytes], object]
+    unsent: Callable[[], int]
+    """In bytes, roughly; 0 when everything went into the system's buffer."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Send what waits, then the websocket's end."""
+        ...
+
+    def stop(self) -> None:
+        """Nobody listens any more."""
+        ...
+
+
+class DirectWire:
+    """Frames go into the transport."""
+
+    __slots__ = ("unsent", "write")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.write: Callable[[bytes], object] = transport.write
+        self.unsent: Callable[[], int] = transport.get_write_buffer_size
+
+    def close(self, code: int, reason: str) -> None:
+        self.write(frames.closed(code, reason))
+
+    def stop(self) -> None:
+        """Nothing to do: the transport ends with its connection."""
+
+
+class StockWire:
+    """Frames wait for a task that hands their packets to aiohttp one by one."""
+
+    def __init__(self, ws: web.WebSocketResponse) -> None:
+        self.write: Callable[[bytes], object] = self._put
+        self.unsent: Callable[[], int] = self._size
+        self._ws = ws
+        self._packets: deque[bytes] = deque()
+        self._waiting = 0
+        self._woken = asyncio.Event()
+        self._end: bytes | None = None
+        self._task = spawn(self._run(), name="socket writer")
+
+    def _put(self, joined: bytes) -> None:
+        for packet in frames.packets(joined):
+            self._packets.append(packet)
+            self._waiting += len(packet)
+        self._woken.set()
+
+    def _size(self) -> int:
+        return self._waiting
+
+    def close(self, code: int, reason: str) -> None:
+        self._end = code.to_bytes(2, "big") + reason.encode()
+        self._woken.set()
+
+    def stop(self) -> None:
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                await self._woken.wait()
+                self._woken.clear()
+                while self._packets:
+                    packet = self._packets.popleft()
+                    opcode, payload = frames.payload(packet)
+                    await self._ws.send_frame(payload, WSMsgType(opcode))
+                    self._waiting -= len(packet)
+                if self._end is not None:
+                    await self._ws.send_frame(self._end, WSMsgType.CLOSE)
+                    return
+        except ConnectionError:
+            return  # the reader sees it, too
+
+
+def wire(ws: web.WebSocketResponse, transport: asyncio.Transport, *, direct: bool) -> Wire:
+    return DirectWire(transport) if direct else StockWire(ws)
+
+
+async def direct_works() -> bool:
+    """Try on a loopback websocket whether frames written by us and by aiohttp arrive whole and in order."""
+    try:
+        async with asyncio.timeout(TEST_S):
+            heard = await _heard()
+    except (TimeoutError, OSError, aiohttp.ClientError) as error:
+        heard = [f"{type(error).__name__}: {error}"]
+    if heard == ["1", "2", "3", "4", 4000]:
+        return True
+    log.warning("frames cannot be written directly: sending is slower", heard=heard)
+    return False
+
+
+async def _heard() -> list[object]:
+    async def speak(request: web.Request) -> web.WebSocketResponse:
+        ws = web.WebSocketResponse(compress=False, autoclose=False)
+        await ws.prepare(request)
+        await ws.send_str("1")
+        if request.transport is None:
+            return ws
+        straight = DirectWire(request.transport)
+        straight.write(frames.text(b"2") + frames.text(b"3"))
+        await ws.send_str("4")
+        straight.close(4000, "done")
+        await ws.receive()
+        return ws
+
+    app = web.Application()
+    app.router.add_get("/", speak)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        return await _listen(f"http://127.0.0.1:{runner.addresses[0][1]}/")
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(url: str) -> list[object]:
+    async with aiohttp.ClientSession() as session, session.ws_connect(url) as ws:
+        heard: list[object] = [message.data async for message in ws]
+        return [*heard, ws.close_code]
