@@ -14,6 +14,7 @@ import structlog
 from bus.tasks import spawn
 from gateways.app import create_app
 from gateways.http.connections import Patience, served
+from ops.loop import settle
 from ops.settings import Settings, SettingsError
 from ops.wiring import base, doors, workers
 
@@ -51,19 +52,20 @@ def url_of(listening: socket.socket) -> str:
 
 async def serve(settings: Settings, listening: socket.socket, ready: Ready) -> None:
     """Be the doors until a signal ends it."""
-    stop, patience = _on_signal(), patience_of(settings)
+    stop, patience = on_signal(), patience_of(settings)
     async with (
         base(settings) as parts,
         doors(parts) as gateway,
         served(create_app(gateway), listening, patience),
     ):
+        settle()
         ready(url_of(listening))
         await stop.wait()
 
 
 async def work(settings: Settings) -> None:
     """Be the relay, the groups and the maintenance until a signal ends it."""
-    stop = _on_signal()
+    stop = on_signal()
     async with base(settings) as parts, workers(parts):
         log.info("working", worker=parts.name)
         await stop.wait()
@@ -78,7 +80,7 @@ async def everything(
     dev_secret: str | None,
 ) -> None:
     """Play all roles in this process, with `beside` running next to them, until a signal ends it."""
-    stop, patience = _on_signal(), patience_of(settings)
+    stop, patience = on_signal(), patience_of(settings)
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(base(settings))
         gateway = await stack.enter_async_context(doors(parts, dev_secret=dev_secret))
@@ -87,6 +89,7 @@ async def everything(
         watching = spawn(beside(), name="supervisor")
         stack.callback(watching.cancel)
         await _until_ready(gateway.readiness)
+        settle()
         ready(url_of(listening))
         await stop.wait()
 
@@ -126,7 +129,7 @@ def raise_file_limit(wanted: int) -> int:
     return target
 
 
-def _on_signal() -> asyncio.Event:
+def on_signal() -> asyncio.Event:
     """Take SIGINT and SIGTERM from now on: the first sets the event, a second ends the process at once."""
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
 

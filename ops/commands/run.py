@@ -34,25 +34,38 @@ def up(host: str, port: int, no_simulators: bool, data_dir: Path | None) -> None
 @host_option
 @port_option
 @click.option(
-    "--workers", default=1, show_default=True, type=click.IntRange(min=1), help="Processes; for now only 1."
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="Processes that share the port.",
 )
 @data_dir_option
 def serve(host: str, port: int, workers: int, data_dir: Path | None) -> None:
-    """Run the doors: HTTP, sockets, web client."""
-    if workers > 1:
-        raise click.BadParameter(
-            "more than one worker comes later; until then start `hub serve` several times, each with its"
-            " own --port, behind a proxy that keeps a client on one of them",
-            param_hint="--workers",
-        )
+    """Run the doors: HTTP, sockets, web client.
+
+    With several workers, one that dies is replaced, and SIGHUP restarts one after the other (with the code
+    and the .env file of that moment) so that clients that ask for recovery miss nothing. Limits and
+    HUB_DATABASE_POOL count for each of them, /metrics is about all of them together, and each request comes
+    over a connection of its own.
+    """
     from ops import run as roles
+    from ops import workers as several
     from ops.effective import effective
     from ops.logs import configure
+    from ops.loop import run
 
     settings = effective(data_dir)
     configure(settings.log_level, settings.log_format)
     with roles.bind(host, port) as listening:
-        asyncio.run(roles.serve(settings, listening, lambda url: click.echo(f"hub ready {url}")))
+        if workers == 1:
+            run(roles.serve(settings, listening, _say_ready))
+        else:
+            several.serve(workers, listening, settings.data_dir, _say_ready)
+
+
+def _say_ready(url: str) -> None:
+    click.echo(f"hub ready {url}")
 
 
 @click.command()
@@ -62,10 +75,11 @@ def work(data_dir: Path | None) -> None:
     from ops import run as roles
     from ops.effective import effective
     from ops.logs import configure
+    from ops.loop import run
 
     settings = effective(data_dir)
     configure(settings.log_level, settings.log_format)
-    asyncio.run(roles.work(settings))
+    run(roles.work(settings))
 
 
 @click.command()

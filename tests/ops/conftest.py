@@ -12,8 +12,11 @@ import pytest
 
 from ops.embedded.data_dir import DataDir
 from ops.embedded.postgres import EmbeddedPostgres
+from tests.jsclient import js, js_library
 from tests.ops import small_hub
 from tests.ops.small_hub import Launch, Parent, SomeUser, Start
+
+__all__ = ["js", "js_library"]
 
 
 @pytest.fixture

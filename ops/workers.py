@@ -1,0 +1,192 @@
+"""Owns the processes of `hub serve --workers N`: starts them, replaces those that die, and restarts all."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import structlog
+from prometheus_client.multiprocess import mark_process_dead
+
+from bus.tasks import cancel, spawn
+from ops.line import UpperEnd
+from ops.run import FILES_APART, Ready, on_signal, raise_file_limit, url_of
+from ops.switch import MOST_SILENT, Switch
+from ops.worker import METRICS
+from schemas.errors import ExplainedError
+
+log = structlog.get_logger(__name__)
+
+START_S: Final = 60.0
+END_S: Final = 30.0
+STEADY_S: Final = 10.0
+"""Who lived longer is replaced at once; the others after a pause that grows."""
+PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 30.0
+
+
+class WorkersError(ExplainedError):
+    """The processes could not be started."""
+
+
+class Worker:
+    """One process."""
+
+    def __init__(self, number: int, process: asyncio.subprocess.Process, line: socket.socket) -> None:
+        self.number = number
+        self.process = process
+        self.kept = False
+        """Whether another is started when it ends."""
+        self.settled = asyncio.Event()
+        """Set when it is ready, or has ended."""
+        self.line = UpperEnd(line, self._changed)
+
+    def _changed(self) -> None:
+        if self.line.ready:
+            self.settled.set()
+
+    async def ended(self) -> int:
+        """Wait for its end; answers its status."""
+        status = await self.process.wait()
+        self.line.close()
+        self.settled.set()
+        return status
+
+    async def let_go(self) -> None:
+        """Have it let its clients go and end, in bounded time."""
+        self.kept = False
+        if not self.line.drain():
+            self.process.terminate()
+        try:
+            async with asyncio.timeout(END_S):
+                await self.process.wait()
+        except TimeoutError:
+            log.warning("a worker did not end, and was killed", number=self.number)
+            self.process.kill()
+            await self.process.wait()
+
+
+class Workers:
+    """All workers of one `hub serve`, by number; a number is given once."""
+
+    def __init__(self, wanted: int, data_dir: Path, metrics: Path) -> None:
+        self._wanted = wanted
+        self._data_dir = data_dir
+        self._metrics = metrics
+        self._numbers = count(1)
+        self._alive: dict[int, Worker] = {}
+        self._watching: set[asyncio.Task[None]] = set()
+
+    async def run(self, listening: socket.socket, ready: Ready) -> None:
+        """Serve until a signal ends it; SIGHUP restarts one worker after the other."""
+        stop, again = on_signal(), asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again.set)
+        switch = Switch(listening, self._choose)
+        began = asyncio.Event()
+
+        async def live() -> None:
+            if not await self._begin():
+                return
+            began.set()
+            switch.open()
+            ready(url_of(listening))
+            while True:
+                await again.wait()
+                again.clear()
+                await self._restart()
+
+        living, stopping = spawn(live(), name="workers"), spawn(stop.wait(), name="signal")
+        await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        switch.close()
+        await cancel(living, stopping)
+        await self._end()
+        if not (began.is_set() or stop.is_set()):
+            raise WorkersError("a worker did not start: it has said why")
+
+    def _choose(self, number: int | None) -> UpperEnd | None:
+        if number in self._alive:
+            return self._alive[number].line
+        lines = (worker.line for worker in self._alive.values())
+        return min((one for one in lines if one.takes), key=lambda one: one.open, default=None)
+
+    async def _begin(self) -> bool:
+        for several in (1, self._wanted - 1):  # the first alone: what is wrong is said once
+            started = [await self._start() for _ in range(several)]
+            if not all([await self._has_come(worker) for worker in started]):
+                return False
+        return True
+
+    async def _start(self, attempt: int = 0) -> Worker:
+        number = next(self._numbers)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "ops.worker"),
+                *(str(number), str(theirs.fileno()), str(self._data_dir)),
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+                env={**os.environ, METRICS: str(self._metrics)},
+                start_new_session=True,  # Ctrl-C is for this process, which tells them
+            )
+        worker = self._alive[number] = Worker(number, process, ours)
+        task = spawn(self._watch(worker, attempt), name=f"worker {number}")
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+        return worker
+
+    async def _has_come(self, worker: Worker) -> bool:
+        """Wait until it is ready, and keep it; False if it never is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_S):
+                await worker.settled.wait()
+        worker.kept = worker.number in self._alive and worker.line.ready
+        if not worker.kept:
+            with suppress(ProcessLookupError):
+                worker.process.kill()
+        return worker.kept
+
+    async def _watch(self, worker: Worker, attempt: int) -> None:
+        loop = asyncio.get_running_loop()
+        since = loop.time()
+        status = await worker.ended()
+        del self._alive[worker.number]
+        mark_process_dead(worker.process.pid, str(self._metrics))  # type: ignore[no-untyped-call]  # as it is
+        if worker.kept:
+            log.error("a worker ended, and is replaced", number=worker.number, status=status)
+            await self._replace(0 if loop.time() - since > STEADY_S else attempt + 1)
+
+    async def _replace(self, attempt: int) -> None:
+        while True:
+            if attempt:
+                await asyncio.sleep(min(PAUSE_S * 2**attempt, LONGEST_PAUSE_S))
+            if await self._has_come(await self._start(attempt)):
+                return
+            attempt += 1
+            log.error("a worker does not start, trying again", attempt=attempt)
+
+    async def _restart(self) -> None:
+        """Put a new worker in the place of each; the old one goes when the new one is there."""
+        for old in [worker for worker in self._alive.values() if worker.kept]:
+            new = await self._start()
+            if not await self._has_come(new):
+                log.error("the restart was given up: a new worker did not start, the old ones stay")
+                return
+            await (old if old.number in self._alive else new).let_go()  # it may have died, and been replaced
+        log.info("all workers were restarted")
+
+    async def _end(self) -> None:
+        await cancel(*self._watching)  # nobody is replaced any more
+        await asyncio.gather(*(worker.let_go() for worker in self._alive.values()))
+
+
+def serve(wanted: int, listening: socket.socket, data_dir: Path, ready: Ready) -> None:
+    """Run that many workers until a signal ends it."""
+    raise_file_limit(MOST_SILENT + FILES_APART)
+    with TemporaryDirectory(prefix="hub-metrics-", ignore_cleanup_errors=True) as metrics:
+        asyncio.run(Workers(wanted, data_dir, Path(metrics)).run(listening, ready))
