@@ -2,60 +2,144 @@
 
 import json
 import signal
+from collections.abc import Callable
+from functools import wraps
 from types import FrameType
+from typing import Any
 
 import click
 
+from ops.bench.bus import BusOptions, run_bus
+from ops.bench.bus import quick as quick_bus
+from ops.bench.connect import ConnectOptions, run_connect
+from ops.bench.connect import quick as quick_connect
 from ops.bench.errors import BenchError
-from ops.bench.fanout import FanoutOptions, quick, run_fanout
-from ops.bench.prepare import Peer
+from ops.bench.fanout import FanoutOptions, run_fanout
+from ops.bench.fanout import quick as quick_fanout
+from ops.bench.recovery import RecoveryOptions, run_recovery
+from ops.bench.recovery import quick as quick_recovery
 from ops.bench.report import Report
+from ops.bench.unicast import RATES, UnicastOptions, run_unicast
+from ops.bench.unicast import quick as quick_unicast
 from ops.embedded.errors import EmbeddedError
+from ops.logs import configure
+
+Command = Callable[..., Any]
+
+_recovery = click.option("--recovery", is_flag=True, help="Clients ask for connection state recovery.")
+_seconds = click.option(
+    "--seconds", default=5.0, show_default=True, type=click.FloatRange(0.2, 600), help="Of each phase."
+)
+_smoke = click.option(
+    "--quick", "smoke", is_flag=True, help="A few seconds, to see that it works; not for figures."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="The whole report as JSON on stdout.")
+_peer = click.option(
+    "--peer", type=click.Choice(["node", "none"]), help="Default: node where Node.js is there."
+)
+_runs = click.option("--runs", default=5, show_default=True, type=click.IntRange(1, 100))
+
+
+def _clients(default: int) -> Callable[[Command], Command]:
+    return click.option("--clients", default=default, show_default=True, type=click.IntRange(1, 50_000))
+
+
+def _window(default: int) -> Callable[[Command], Command]:
+    return click.option(
+        "--window",
+        default=default,
+        show_default=True,
+        type=click.IntRange(1, 10_000),
+        help="Events under way.",
+    )
+
+
+def _reporting(measure: Callable[..., Report]) -> Command:
+    """Give a command that measures its common options, and show what it found."""
+
+    @wraps(measure)
+    def command(*, as_json: bool, **options: Any) -> None:
+        try:
+            report = measure(**options)
+        except (BenchError, EmbeddedError) as error:
+            raise click.ClickException(str(error)) from error
+        show(report, as_json=as_json)
+
+    return _runs(_smoke(_json(command)))
 
 
 @click.group()
 def bench() -> None:
-    """Measure the hub beside its peer, on this machine, with services of its own."""
+    """Measure the hub beside its peers, on this machine, with services of its own."""
     signal.signal(signal.SIGTERM, _interrupt)
+    configure("warning", "console")  # on stderr: stdout is the report's
 
 
 @bench.command()
-@click.option("--clients", default=1_000, show_default=True, type=click.IntRange(1, 50_000))
-@click.option("--runs", default=5, show_default=True, type=click.IntRange(1, 100))
-@click.option(
-    "--seconds", default=5.0, show_default=True, type=click.FloatRange(0.2, 600), help="Of each phase."
-)
+@_clients(1_000)
+@_seconds
 @click.option(
     "--rate", default=30_000.0, show_default=True, type=click.FloatRange(1), help="Deliveries/s, paced."
 )
+@_window(2)
+@_recovery
+@_peer
+@_reporting
+def fanout(*, smoke: bool, **options: Any) -> Report:
+    """One event to many sockets: as fast as it goes, at a given pace, and many in one read."""
+    return run_fanout(quick_fanout(options["peer"]) if smoke else FanoutOptions(**options), _say)
+
+
+@bench.command()
+@_clients(1_000)
+@_seconds
+@click.option("--rate", "rates", multiple=True, type=click.IntRange(1), help="Events/s; may be repeated.")
+@_window(500)
+@_recovery
+@_peer
+@_reporting
+def unicast(*, smoke: bool, rates: tuple[int, ...], **options: Any) -> Report:
+    """Each event to one of many sockets: as fast as it goes, and one by one."""
+    asked = UnicastOptions(**options, rates=rates or RATES)
+    return run_unicast(quick_unicast(options["peer"]) if smoke else asked, _say)
+
+
+@bench.command()
+@_clients(2_000)
 @click.option(
-    "--window", default=2, show_default=True, type=click.IntRange(1, 10_000), help="Events under way."
+    "--warm-up", default=500, show_default=True, type=click.IntRange(0), help="Clients connected before."
 )
-@click.option("--recovery", is_flag=True, help="Clients ask for connection state recovery.")
-@click.option("--peer", type=click.Choice(["node", "none"]), help="Default: node where Node.js is there.")
-@click.option("--quick", "smoke", is_flag=True, help="A few seconds, to see that it works; not for figures.")
-@click.option("--json", "as_json", is_flag=True, help="The whole report as JSON on stdout.")
-def fanout(
-    *,
-    clients: int,
-    runs: int,
-    seconds: float,
-    rate: float,
-    window: int,
-    recovery: bool,
-    peer: Peer | None,
-    smoke: bool,
-    as_json: bool,
-) -> None:
-    """One event to many sockets: as fast as it goes, and at a given pace."""
-    options = FanoutOptions(
-        clients=clients, runs=runs, seconds=seconds, rate=rate, window=window, recovery=recovery, peer=peer
-    )
-    try:
-        report = run_fanout(quick(peer) if smoke else options, _say)
-    except (BenchError, EmbeddedError) as error:
-        raise click.ClickException(str(error)) from error
-    show(report, as_json=as_json)
+@_recovery
+@_peer
+@_reporting
+def connect(*, smoke: bool, **options: Any) -> Report:
+    """What a connection costs in CPU, and in memory while it is idle."""
+    return run_connect(quick_connect(options["peer"]) if smoke else ConnectOptions(**options), _say)
+
+
+@bench.command()
+@_clients(2_000)
+@click.option(
+    "--events", default=100, show_default=True, type=click.IntRange(1, 1_000), help="Missed by each."
+)
+@_peer
+@_reporting
+def recovery(*, smoke: bool, **options: Any) -> Report:
+    """Many clients come back at once to what they missed."""
+    return run_recovery(quick_recovery(options["peer"]) if smoke else RecoveryOptions(**options), _say)
+
+
+@bench.command()
+@click.option(
+    "--events", default=20_000, show_default=True, type=click.IntRange(500), help="Through the streams."
+)
+@_clients(1_000)
+@click.option("--rate", default=20.0, show_default=True, type=click.FloatRange(0.1), help="Events/s posted.")
+@_seconds
+@_reporting
+def bus(*, smoke: bool, **options: Any) -> Report:
+    """Events through the streams, and from a POST to many sockets."""
+    return run_bus(quick_bus() if smoke else BusOptions(**options), _say)
 
 
 def show(report: Report, *, as_json: bool) -> None:

@@ -13,7 +13,8 @@ from signal import SIGTERM
 from typing import IO
 
 from ops.bench.errors import BenchError
-from ops.bench.results import Connected, Phase
+from ops.bench.results import Comeback, Connected, Figures, Phase
+from ops.bench.servers import Audience
 from ops.embedded.account import ours
 
 SOURCES = Path(__file__).with_name("native")
@@ -22,7 +23,11 @@ FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra")
 
 @dataclass(frozen=True, slots=True)
 class PhasePlan:
-    """One stretch of a run: `window` keeps that many events under way, `rate` is deliveries a second."""
+    """One stretch of a run.
+
+    `window` keeps that many events under way; `rate` is deliveries a second; `burst` puts that many events
+    into the stream at once, two such under way; `comeback` has all clients miss that many and return.
+    """
 
     name: str
     kind: str
@@ -39,9 +44,10 @@ class Load:
 
     port: int
     server_pids: Sequence[int]
-    namespace: str
-    room: str
+    audience: Audience
     clients: int
+    warm: int = 0
+    """How many of them connect before the connecting is measured."""
     payloads: Path
     redis_port: int
     redis_password: str
@@ -55,9 +61,10 @@ class Load:
     def arguments(self) -> list[str]:
         options = {
             "port": self.port,
-            "namespace": self.namespace,
-            "room": self.room,
+            "namespace": self.audience.namespace,
+            "room": self.audience.room,
             "clients": self.clients,
+            "warm": self.warm,
             "payloads": self.payloads,
             "redis-port": self.redis_port,
             "stream": self.stream,
@@ -67,15 +74,8 @@ class Load:
         }
         pairs = [*options.items(), *(("server-pid", pid) for pid in self.server_pids)]
         pairs += [("phase", phase.argument()) for phase in self.phases]
-        return [f"--{name}={value}" for name, value in pairs]
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What one run of the generator found."""
-
-    connected: Connected
-    phases: tuple[Phase, ...]
+        flags = ["--unicast"] if self.audience.unicast else []
+        return [*flags, *(f"--{name}={value}" for name, value in pairs)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Generator:
     name: str
     command: tuple[str, ...]
 
-    def run(self, load: Load, folder: Path) -> Measured:
+    def run(self, load: Load, folder: Path) -> tuple[Figures, ...]:
         """Measure; raises BenchError with what the generator said when it gave up."""
         log = folder / "generator.log"
         with log.open("wb") as errors, self._started(load, errors) as process:
@@ -96,8 +96,8 @@ class Generator:
             raise BenchError(f"the load generator gave up (exit code {code}):\n{said}")
         if said:
             sys.stderr.write(said + "\n")
-        connected, *phases = lines
-        return Measured(Connected(**connected), tuple(Phase(**phase) for phase in phases))
+        kinds = [Connected, *(Comeback if phase.kind == "comeback" else Phase for phase in load.phases)]
+        return tuple(kind(**line) for kind, line in zip(kinds, lines, strict=True))
 
     @contextmanager
     def _started(self, load: Load, errors: IO[bytes]) -> Iterator["subprocess.Popen[bytes]"]:

@@ -15,7 +15,16 @@ from pathlib import Path
 
 import psutil
 
-from ops.bench.loadgen_clients import DEAD, DISORDER, READY, RECEIVED, Counts, Plan, run_clients
+from ops.bench.loadgen_clients import (
+    CONNECT_REST,
+    DEAD,
+    DISORDER,
+    READY,
+    RECEIVED,
+    Counts,
+    Plan,
+    run_clients,
+)
 from ops.bench.loadgen_publisher import Publisher
 
 _CONNECT_SECONDS = 120
@@ -31,14 +40,25 @@ class Fleet:
         payloads = Path(options.payloads).read_text().splitlines()
         size = min(len(os.sched_getaffinity(0)), options.clients, 16)
         for worker in range(size):
-            mine = tuple(payloads[i % len(payloads)] for i in range(worker, options.clients, size))
-            plan = Plan(options.port, options.namespace, mine, max(1, options.connecting // size))
+            mine = tuple((i, payloads[i % len(payloads)]) for i in range(worker, options.clients, size))
+            plan = Plan(
+                port=options.port,
+                namespace=options.namespace,
+                clients=mine,
+                warm=len(range(worker, options.warm, size)),
+                connecting=max(1, options.connecting // size),
+                step=options.clients if options.unicast else 1,
+            )
             counts = context.Array("q", 4, lock=False)
             pipe, theirs = context.Pipe()
             process = context.Process(target=run_clients, args=(plan, counts, theirs), daemon=True)
             process.start()
             theirs.close()
             self._workers.append((process, counts, pipe))
+
+    def connect_rest(self) -> None:
+        for _, _, pipe in self._workers:
+            pipe.send(CONNECT_REST)
 
     def count(self, what: int) -> int:
         return sum(counts[what] for _, counts, _ in self._workers)
@@ -85,30 +105,42 @@ class Load:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._servers = Servers(options.server_pid)
-        field = f"{options.namespace}\0{options.room}"
-        self._publisher = Publisher(options.redis_port, options.stream, after=options.after, field=field)
+        self._publisher = Publisher(
+            options.redis_port,
+            options.stream,
+            after=options.after,
+            field=f"{options.namespace}\0{options.room}",
+            rooms=options.clients if options.unicast else None,
+        )
 
     def connect(self) -> None:
-        rss, clients = self._servers.rss_kb(), self._options.clients
+        options, rss = self._options, self._servers.rss_kb()
+        self._fleet = Fleet(options)
+        if options.warm:
+            self._await_clients(options.warm)
+            time.sleep(options.settle)
         begin, cpu = time.monotonic(), sum(self._servers.cpu())
-        self._fleet = Fleet(self._options)
-        while self._fleet.count(READY) + self._fleet.count(DEAD) < clients:
-            if time.monotonic() > begin + _CONNECT_SECONDS:
-                break
-            time.sleep(_PAUSE)
+        self._fleet.connect_rest()
+        self._await_clients(options.clients)
         seconds, cpu = time.monotonic() - begin, sum(self._servers.cpu()) - cpu
+        time.sleep(options.settle)
+        measured = options.clients - options.warm
+        _print(
+            name="connect",
+            clients=measured,
+            seconds=seconds,
+            cpu_us_per_connection=cpu * 1e6 / measured,
+            rss_kb_before=rss,
+            rss_kb_per_connection=(self._servers.rss_kb() - rss) / options.clients,
+        )
+
+    def _await_clients(self, clients: int) -> None:
+        give_up = time.monotonic() + _CONNECT_SECONDS
+        while self._fleet.count(READY) + self._fleet.count(DEAD) < clients and time.monotonic() < give_up:
+            time.sleep(_PAUSE)
         ready = self._fleet.count(READY)
         if ready < clients:
             sys.exit(f"loadgen: only {ready} of {clients} clients could connect")
-        time.sleep(self._options.settle)
-        _print(
-            name="connect",
-            clients=ready,
-            seconds=seconds,
-            cpu_us_per_connection=cpu * 1e6 / ready,
-            rss_kb_before=rss,
-            rss_kb_per_connection=(self._servers.rss_kb() - rss) / ready,
-        )
 
     def run(self, phase: str) -> None:
         name, _, plan = phase.partition("=")
@@ -130,14 +162,19 @@ class Load:
         fleet, expected, published, begin = self._fleet, 0, 0, time.monotonic()
         while (now := time.monotonic()) < end:
             ready = fleet.count(READY)
-            if kind == "window":
-                due = int(value) - -(-(expected - fleet.count(RECEIVED)) // ready) if ready else 0
-            else:
-                due = int((now - begin) * value / ready) + 1 - published if ready else 0
+            each = min(ready, 1) if self._options.unicast else ready  # deliveries of one event
+            under_way = -(-(expected - fleet.count(RECEIVED)) // each) if each else 0
+            due = 0
+            if kind == "rate" and each:
+                due = int((now - begin) * value / each) + 1 - published
+            elif kind == "window" and each:
+                due = int(value) - under_way
+            elif kind == "burst" and each and under_way <= value:
+                due = int(value)
             if due > 0:
                 self._publisher.publish(due)
                 published += due
-                expected += due * ready
+                expected += due * each
             time.sleep(_PAUSE)
         return expected
 
@@ -185,6 +222,8 @@ def _parse() -> argparse.Namespace:
         parser.add_argument(f"--{name}", required=True)
     for name in ("port", "clients", "redis-port", "after"):
         parser.add_argument(f"--{name}", required=True, type=int)
+    parser.add_argument("--unicast", action="store_true")
+    parser.add_argument("--warm", type=int, default=0)
     parser.add_argument("--connecting", type=int, default=50)
     parser.add_argument("--settle", type=float, default=1)
     parser.add_argument("--drain", type=float, default=10)

@@ -17,14 +17,23 @@ _TEXT, _CLOSE = 0x81, 0x88
 _NUMBER_DIGITS, _TIME_DIGITS = 10, 20
 
 
-@dataclass(frozen=True, slots=True)
+CONNECT_REST = -1
+"""Sent instead of a phase's first number, which is above zero."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What one process connects."""
 
     port: int
     namespace: str
-    payloads: tuple[str, ...]
+    clients: tuple[tuple[int, str], ...]
+    """Each a number among all clients and a CONNECT payload."""
+    warm: int
+    """So many connect at once, the others when they are told to."""
     connecting: int
+    step: int
+    """How far apart the numbers of one client's events are."""
 
 
 class Group:
@@ -39,7 +48,7 @@ class Group:
         self.latencies = Counter()
         self.counts[RECEIVED] = self.counts[DISORDER] = 0
         for client in self.clients:
-            client.next_number = first_number
+            client.begin(first_number)
 
 
 class Client(asyncio.Protocol):
@@ -47,9 +56,11 @@ class Client(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, group: Group, plan: Plan, payload: str) -> None:
+    def __init__(self, group: Group, plan: Plan, number: int, payload: str) -> None:
         self._group = group
         self._port = plan.port
+        self._number = number
+        self._step = plan.step
         prefix = "" if plan.namespace == "/" else f"{plan.namespace},"
         self._connect_packet = f"40{prefix}{payload}".encode()
         self._rest = b""
@@ -57,6 +68,10 @@ class Client(asyncio.Protocol):
         self._ready = False
         self.next_number = 0
         self.settled = asyncio.get_running_loop().create_future()
+
+    def begin(self, first_number: int) -> None:
+        """Expect next the first event from this number on that is for us."""
+        self.next_number = first_number + (self._number - first_number) % self._step
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
@@ -118,7 +133,7 @@ class Client(asyncio.Protocol):
         group.latencies[(time.monotonic_ns() - sent) // 1000] += 1
         group.counts[RECEIVED] += 1
         group.counts[DISORDER] += number != self.next_number
-        self.next_number = number + 1
+        self.next_number = number + self._step
 
     def _send(self, packet: bytes) -> None:
         size = len(packet)
@@ -150,28 +165,34 @@ def run_clients(plan: Plan, counts: Counts, parent: Connection) -> None:
 
 
 async def _run(group: Group, plan: Plan, parent: Connection) -> None:
-    gone = asyncio.Event()
-    asyncio.get_running_loop().add_reader(parent.fileno(), _answer, group, parent, gone)
+    told, gone = asyncio.Event(), asyncio.Event()
+    asyncio.get_running_loop().add_reader(parent.fileno(), _answer, group, parent, told, gone)
     slots = asyncio.Semaphore(plan.connecting)
-    await asyncio.gather(*(_connect(group, plan, payload, slots) for payload in plan.payloads))
+    for clients in (plan.clients[: plan.warm], plan.clients[plan.warm :]):
+        await asyncio.gather(*(_connect(group, plan, *client, slots) for client in clients))
+        await told.wait()
     await gone.wait()
 
 
-async def _connect(group: Group, plan: Plan, payload: str, slots: asyncio.Semaphore) -> None:
+async def _connect(group: Group, plan: Plan, number: int, payload: str, slots: asyncio.Semaphore) -> None:
     async with slots:
-        client = Client(group, plan, payload)
+        client = Client(group, plan, number, payload)
         group.clients.append(client)
         await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", plan.port)
         await client.settled
 
 
-def _answer(group: Group, parent: Connection, gone: asyncio.Event) -> None:
+def _answer(group: Group, parent: Connection, told: asyncio.Event, gone: asyncio.Event) -> None:
     """A number begins a phase; None asks for its latencies."""
     try:
         question = parent.recv()
     except EOFError:
         asyncio.get_running_loop().remove_reader(parent.fileno())
+        told.set()
         gone.set()
+        return
+    if question == CONNECT_REST:
+        told.set()
         return
     if question is not None:
         group.begin(question)

@@ -16,22 +16,27 @@ _KEPT_ENTRIES = 100_000  # far more than a reader may lie behind; bounds the mem
 class Publisher:
     """Numbers the events from 1 and the entries from the stream's last."""
 
-    def __init__(self, port: int, stream: str, *, after: int, field: str) -> None:
+    def __init__(self, port: int, stream: str, *, after: int, field: str, rooms: int | None) -> None:
         self._redis = redis.Redis(port=port, password=os.environ.get("LOADGEN_REDIS_PASSWORD"), protocol=2)
         self._stream = stream
         self._seq = after
         self._field = field
+        self._rooms = rooms
         self.next_number = 1
 
     def publish(self, count: int) -> None:
-        with self._redis.pipeline(transaction=False) as pipe:
+        """Append so many at once: whoever reads finds all of them."""
+        with self._redis.pipeline(transaction=True) as pipe:
             for _ in range(count):
                 at = int(time.time() * 1000)
-                fields: dict[Any, Any] = {"prev": self._seq, "at": at, self._field: self._packet()}
+                fields: dict[Any, Any] = {"prev": self._seq, "at": at, self._target(): self._packet()}
                 self._seq += 1
                 self.next_number += 1
                 pipe.xadd(self._stream, fields, id=f"{self._seq}-0", maxlen=_KEPT_ENTRIES)
             pipe.execute()
+
+    def _target(self) -> str:
+        return self._field if self._rooms is None else f"{self._field}{self.next_number % self._rooms}"
 
     def _packet(self) -> bytes:
         number = self.next_number

@@ -11,6 +11,7 @@ from gateways.auth import issue
 from ops.bench.errors import BenchError
 from ops.bench.generator import Generator, native, python
 from ops.bench.node import Node, find_node
+from ops.bench.servers import PAYLOAD_USER
 from schemas.clock import SystemClock
 
 Peer = Literal["node", "none"]
@@ -27,7 +28,8 @@ def write_payloads(path: Path, clients: int, secret: str, *, recovery: bool) -> 
     with path.open("w") as lines:
         for client in range(clients):
             payload: dict[str, object] = {
-                "token": issue(secret, f"bench-{client}", ["user"], _TOKEN_LIFE, clock)
+                "token": issue(secret, f"bench-{client}", ["user"], _TOKEN_LIFE, clock),
+                PAYLOAD_USER: f"bench-{client}",
             }
             if recovery:
                 payload["recovery"] = True

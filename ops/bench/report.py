@@ -1,22 +1,13 @@
 """Owns what is said about a measurement: medians with their spread, ratios, and what went wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ops.bench.cpu import Machine
-from ops.bench.results import WARM_UP, Run, Spread
+from ops.bench.results import WARM_UP, Column, Figures, Run, Spread
 
-_COLUMNS = (
-    ("deliveries/s", "deliveries_per_second", 1),
-    ("CPU µs/delivery", "cpu_us_per_delivery", 1),
-    ("p50 ms", "p50_us", 1000),
-    ("p90 ms", "p90_us", 1000),
-    ("p99 ms", "p99_us", 1000),
-    ("max ms", "max_us", 1000),
-    ("server CPU %", "server_cpu_percent", 1),
-    ("generator CPU %", "generator_cpu_percent", 1),
-)
+OURS = "hub"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,25 +23,37 @@ class Report:
 
     @property
     def servers(self) -> list[str]:
-        return list(dict.fromkeys(run.server for run in sorted(self.runs, key=lambda run: run.server)))
+        return sorted({run.server for run in self.runs})
 
     @property
-    def phase_names(self) -> list[str]:
-        return [phase.name for phase in self.runs[0].phases if phase.name != WARM_UP]
+    def peers(self) -> list[str]:
+        return [server for server in self.servers if server != OURS]
 
-    def of(self, server: str) -> list[Run]:
-        return sorted((run for run in self.runs if run.server == server), key=lambda run: run.number)
+    @property
+    def phases(self) -> dict[str, type[Figures]]:
+        """What was measured, in order; the warm-up is not shown."""
+        found = {phase.name: type(phase) for run in self.runs for phase in run.phases}
+        return {name: kind for name, kind in found.items() if name != WARM_UP}
+
+    def of(self, server: str, phase: str) -> dict[int, Figures]:
+        """What every run of a server found in a phase; empty where it has none of that name."""
+        return {
+            run.number: figures
+            for run in self.runs
+            for figures in run.phases
+            if (run.server, figures.name) == (server, phase)
+        }
 
     def spread(self, server: str, phase: str, member: str) -> Spread:
-        return Spread.of(getattr(run.phase(phase), member) for run in self.of(server))
+        return Spread.of(getattr(figures, member) for figures in self.of(server, phase).values())
 
-    def ratio(self, phase: str, member: str = "cpu_us_per_delivery", *, peer: str = "node") -> Spread | None:
+    def ratio(self, phase: str, member: str, *, peer: str) -> Spread | None:
         """The hub's share of the peer's, run by run: only neighbours in time can be compared."""
-        pairs = zip(self.of("hub"), self.of(peer), strict=False)
+        ours, theirs = self.of(OURS, phase), self.of(peer, phase)
         ratios = [
-            getattr(ours.phase(phase), member) / getattr(theirs.phase(phase), member)
-            for ours, theirs in pairs
-            if getattr(theirs.phase(phase), member)
+            getattr(ours[number], member) / getattr(figures, member)
+            for number, figures in theirs.items()
+            if number in ours and getattr(figures, member)
         ]
         return Spread.of(ratios) if ratios else None
 
@@ -70,58 +73,65 @@ class Report:
             "machine": self.machine.to_dict(),
             "versions": dict(self.versions),
             "notes": list(self.notes),
-            "summary": {name: self._summary(name) for name in self.phase_names},
+            "summary": {name: self._summary(name, kind) for name, kind in self.phases.items()},
             "problems": self.problems(),
             "runs": [run.to_dict() for run in self.runs],
         }
 
-    def _summary(self, phase: str) -> dict[str, Any]:
+    def _summary(self, phase: str, kind: type[Figures]) -> dict[str, Any]:
         servers = {
-            server: {member: self.spread(server, phase, member).to_dict() for _, member, _ in _COLUMNS}
-            for server in self.servers
+            server: {column.member: self.spread(server, phase, column.member) for column in kind.columns}
+            for server in self._measured(phase)
         }
-        ratio = self.ratio(phase)
-        return {"servers": servers, "cpu_ratio_hub_to_node": ratio.to_dict() if ratio else None}
+        ratios: dict[str, dict[str, Any]] = {}
+        for column, peer, ratio in self._ratios(phase, kind):
+            ratios.setdefault(peer, {})[column.member] = ratio.to_dict()
+        shown = {
+            server: {member: spread.to_dict() for member, spread in figures.items()}
+            for server, figures in servers.items()
+        }
+        return {"servers": shown, "hub_to": ratios}
+
+    def _measured(self, phase: str) -> list[str]:
+        return [server for server in self.servers if self.of(server, phase)]
+
+    def _ratios(self, phase: str, kind: type[Figures]) -> Iterator[tuple[Column, str, Spread]]:
+        for column in kind.compared:
+            for peer in self.peers:
+                if ratio := self.ratio(phase, column.member, peer=peer):
+                    yield column, peer, ratio
 
     def to_text(self) -> str:
-        lines = [f"{self.title}: medians (least–greatest) of {len(self.of(self.servers[0]))} runs each", ""]
-        for phase in self.phase_names:
-            lines += [*self._phase_table(phase), ""]
-        lines += [*self._connect_table(), "", *self._surroundings()]
+        runs = max(run.number for run in self.runs)
+        lines = [f"{self.title}: medians (least–greatest) of {runs} runs each", ""]
+        for phase, kind in self.phases.items():
+            lines += [*self._table(phase, kind), ""]
+        lines += self._surroundings()
         lines += [f"ERROR: {problem}" for problem in self.problems()]
-        lines += [line for phase in self.phase_names for line in self._result(phase)]
+        for phase, kind in self.phases.items():
+            lines += [
+                f"{column.title}, {phase}, {OURS} / {peer}: {ratio}"
+                for column, peer, ratio in self._ratios(phase, kind)
+            ]
         return "\n".join(lines)
 
-    def _phase_table(self, phase: str) -> list[str]:
-        rows = [[phase, *(title for title, _, _ in _COLUMNS)]]
-        for server in self.servers:
-            cells = (self._scaled(server, phase, member, unit) for _, member, unit in _COLUMNS)
-            rows.append([f"  {server}", *(str(cell) for cell in cells)])
-        return aligned(rows)
+    def _table(self, phase: str, kind: type[Figures]) -> list[str]:
+        titles = [phase, *(column.title for column in kind.columns)]
+        rows = (
+            [f"  {server}", *(str(self._scaled(server, phase, column)) for column in kind.columns)]
+            for server in self._measured(phase)
+        )
+        return aligned([titles, *rows])
 
-    def _scaled(self, server: str, phase: str, member: str, unit: int) -> Spread:
-        found = self.spread(server, phase, member)
-        return Spread(found.median / unit, found.low / unit, found.high / unit)
-
-    def _connect_table(self) -> list[str]:
-        rows = [["connect", "seconds", "CPU µs/connection", "RSS KB/connection"]]
-        members = ("seconds", "cpu_us_per_connection", "rss_kb_per_connection")
-        for server in self.servers:
-            spreads = (
-                Spread.of(getattr(run.connected, member) for run in self.of(server)) for member in members
-            )
-            rows.append([f"  {server}", *(str(spread) for spread in spreads)])
-        return aligned(rows)
+    def _scaled(self, server: str, phase: str, column: Column) -> Spread:
+        found = self.spread(server, phase, column.member)
+        return Spread(found.median / column.unit, found.low / column.unit, found.high / column.unit)
 
     def _surroundings(self) -> list[str]:
         machine = self.machine
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         where = f"{machine.cores} × {machine.cpu}, {machine.system}, load {machine.load} at the start"
         return [f"machine: {where}", f"versions: {versions}", *(f"note: {note}" for note in self.notes)]
-
-    def _result(self, phase: str) -> list[str]:
-        ratio = self.ratio(phase)
-        return [f"CPU per delivery, {phase}, hub / node: {ratio}"] if ratio else []
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -1,21 +1,58 @@
-"""Owns the figures of single runs as the generator prints them, and how several become one."""
+"""Owns the figures of single runs as they were measured, and how several become one."""
 
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 WARM_UP = "warm-up"
 
 
-class Connected(BaseModel):
-    """What connecting the clients cost."""
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How a figure is shown."""
+
+    title: str
+    member: str
+    unit: float = 1
+
+
+class Figures(BaseModel):
+    """What one part of a run found."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    columns: ClassVar[tuple[Column, ...]]
+    compared: ClassVar[tuple[Column, ...]]
+    """What is divided by the peer's, with a title that can begin a sentence."""
 
     name: str
+
+    def problems(self) -> list[str]:
+        """What makes the figures worthless."""
+        return []
+
+    def in_short(self) -> str:
+        shown = (
+            f"{column.title} {getattr(self, column.member) / column.unit:,.4g}" for column in self.columns
+        )
+        return f"{self.name}: {', '.join(shown)}"
+
+
+class Connected(Figures):
+    """What connecting the clients cost."""
+
+    columns = (
+        Column("seconds", "seconds"),
+        Column("CPU µs/connection", "cpu_us_per_connection"),
+        Column("RSS KB/connection", "rss_kb_per_connection"),
+    )
+    compared = (
+        Column("CPU per connection", "cpu_us_per_connection"),
+        Column("memory per connection", "rss_kb_per_connection"),
+    )
+
     clients: int
     seconds: float
     cpu_us_per_connection: float
@@ -23,12 +60,21 @@ class Connected(BaseModel):
     rss_kb_per_connection: float
 
 
-class Phase(BaseModel):
-    """What one phase of one run found, as the generator prints it."""
+class Phase(Figures):
+    """What became of the events of one phase."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    columns = (
+        Column("deliveries/s", "deliveries_per_second"),
+        Column("CPU µs/delivery", "cpu_us_per_delivery"),
+        Column("p50 ms", "p50_us", 1000),
+        Column("p90 ms", "p90_us", 1000),
+        Column("p99 ms", "p99_us", 1000),
+        Column("max ms", "max_us", 1000),
+        Column("server CPU %", "server_cpu_percent"),
+        Column("generator CPU %", "generator_cpu_percent"),
+    )
+    compared = (Column("p99", "p99_us"), Column("CPU per delivery", "cpu_us_per_delivery"))
 
-    name: str
     published: int
     expected: int
     received: int
@@ -58,23 +104,76 @@ class Phase(BaseModel):
         return found
 
 
+class Comeback(Figures):
+    """What it took until everybody who came back had what was missed."""
+
+    columns = (
+        Column("seconds", "seconds"),
+        Column("CPU µs/client", "cpu_us_per_client"),
+        Column("p50 ms", "p50_us", 1000),
+        Column("p99 ms", "p99_us", 1000),
+        Column("generator CPU %", "generator_cpu_percent"),
+    )
+    compared = (Column("time", "seconds"), Column("CPU per client", "cpu_us_per_client"))
+
+    clients: int
+    recovered: int
+    complete: int
+    dead: int
+    missed: int
+    received: int
+    disorder: int
+    seconds: float
+    cpu_us_per_client: float
+    generator_cpu_percent: float
+    p50_us: int
+    p99_us: int
+
+    def problems(self) -> list[str]:
+        found = []
+        if self.recovered != self.clients:
+            found.append(f"{self.recovered:,} of {self.clients:,} sessions were taken up again")
+        if self.complete != self.clients:
+            found.append(f"{self.complete:,} of {self.clients:,} clients got the last event")
+        if self.received != self.clients * self.missed:
+            found.append(f"received {self.received:,} of {self.clients * self.missed:,} missed events")
+        if self.disorder:
+            found.append(f"{self.disorder:,} events out of order, repeated or after a gap")
+        if self.dead:
+            found.append(f"{self.dead:,} connections lost")
+        return found
+
+
+class Throughput(Figures):
+    """What moving events through the bus cost the process that moved them."""
+
+    columns = (Column("events/s", "events_per_second"), Column("CPU µs/event", "cpu_us_per_event"))
+    compared = (Column("CPU per event", "cpu_us_per_event"),)
+
+    expected: int
+    events: int
+    events_per_second: float
+    cpu_us_per_event: float
+
+    def problems(self) -> list[str]:
+        return [] if self.events == self.expected else [f"{self.events:,} of {self.expected:,} events"]
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run against one server."""
 
     server: str
     number: int
-    connected: Connected
-    phases: tuple[Phase, ...]
+    phases: tuple[Figures, ...]
 
-    def phase(self, name: str) -> Phase:
+    def phase(self, name: str) -> Figures:
         return next(phase for phase in self.phases if phase.name == name)
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "server": self.server,
             "number": self.number,
-            "connected": self.connected.model_dump(),
             "phases": [phase.model_dump() for phase in self.phases],
         }
 

@@ -16,6 +16,7 @@
 #include "fail.h"
 #include "histogram.h"
 #include "publisher.h"
+#include "session.h"
 #include "websocket.h"
 
 enum state { NEW, CONNECTING, UPGRADING, OPENING, JOINING, READY, DEAD };
@@ -24,6 +25,7 @@ struct client {
     int fd;
     enum state state;
     const char *payload;  // of its CONNECT packet
+    struct session session;
     uint32_t next_number; // of the event it should receive next
     char *rest;           // what the last read left: the beginning of a frame
     size_t rest_length;
@@ -37,14 +39,15 @@ static int poll_fd;
 static int started, connecting;
 static char prefix[128]; // of Socket.IO packets in our namespace
 static uint32_t phase_first;
+static void (*told)(uint32_t number);
 static char input[1 << 18];
 
 static void die(struct client *client, const char *why, const char *detail, size_t length)
 {
-    static int told;
+    static int explained;
     if (client->state == DEAD)
         return;
-    if (told++ < 5) // the first few say it all
+    if (explained++ < 5) // the first few say it all
         fprintf(stderr, "loadgen: client %d: %s %.*s\n", (int)(client - clients), why, (int)length, detail);
     if (client->state == READY)
         tally.ready--;
@@ -64,11 +67,22 @@ static void send_text(struct client *client, const char *text, size_t length)
 static void send_connect(struct client *client)
 {
     char packet[8192];
-    int length = snprintf(packet, sizeof packet, "40%s%s", prefix, client->payload);
-    if (length >= (int)sizeof packet)
+    size_t start = (size_t)snprintf(packet, sizeof packet, "40%s", prefix);
+    size_t length = session_payload(&client->session, client->payload, packet + start, sizeof packet - start);
+    if (start + length >= sizeof packet)
         fail("a CONNECT payload is longer than %zu bytes", sizeof packet);
     client->state = JOINING;
-    send_text(client, packet, (size_t)length);
+    send_text(client, packet, start + length);
+}
+
+// How far apart the numbers of a client's events are.
+static uint32_t step(void) { return options->unicast ? (uint32_t)options->clients : 1; }
+
+// The number of the first event in this phase that is for the client.
+static uint32_t first_of(const struct client *client)
+{
+    uint32_t index = (uint32_t)(client - clients), size = step();
+    return options->unicast ? phase_first + (index + size - phase_first % size) % size : phase_first;
 }
 
 static void receive_event(struct client *client, const char *text, size_t length)
@@ -80,11 +94,24 @@ static void receive_event(struct client *client, const char *text, size_t length
     const char *number_at = marker + strlen(MARKER);
     uint32_t number = (uint32_t)strtoul(number_at, 0, 10);
     int64_t sent = strtoll(number_at + MARKER_NUMBER_DIGITS + 1, 0, 10);
-    histogram_add(now() - sent);
     tally.received++;
     if (number != client->next_number)
         tally.disorder++;
-    client->next_number = number + 1;
+    client->next_number = number + step();
+    session_moved(&client->session, text, length);
+    if (told)
+        told(number);
+    else
+        histogram_add(now() - sent);
+}
+
+static void receive_welcome(struct client *client, const char *text, size_t length)
+{
+    client->state = READY;
+    client->next_number = first_of(client);
+    tally.recovered += session_opened(&client->session, text, length);
+    connecting--;
+    tally.ready++;
 }
 
 static void receive_packet(struct client *client, const char *text, size_t length)
@@ -98,10 +125,7 @@ static void receive_packet(struct client *client, const char *text, size_t lengt
     } else if (text[1] == '2') {
         receive_event(client, text, length);
     } else if (text[1] == '0' && client->state == JOINING) {
-        client->state = READY;
-        client->next_number = phase_first;
-        connecting--;
-        tally.ready++;
+        receive_welcome(client, text, length);
     } else if (text[1] == '4' || text[1] == '1') {
         die(client, "the server said", text, length);
     }
@@ -219,19 +243,31 @@ static void begin_connecting(struct client *client)
     started++;
 }
 
-void fleet_connect_more(void)
+void fleet_connect_more(int upto, int at_a_time)
 {
-    while (started < options->clients && connecting < options->connecting)
+    while (started < upto && connecting < at_a_time)
         begin_connecting(&clients[started]);
 }
 
-bool fleet_settled(void) { return tally.ready + tally.dead == options->clients; }
+void fleet_cut(void)
+{
+    for (int i = 0; i < options->clients; i++) {
+        if (clients[i].state == DEAD)
+            continue;
+        close(clients[i].fd);
+        clients[i].state = NEW;
+        clients[i].rest_length = 0;
+    }
+    started = connecting = tally.ready = tally.recovered = 0;
+}
+
+void fleet_tell(void (*hear)(uint32_t number)) { told = hear; }
 
 void fleet_begin_phase(uint32_t first_number)
 {
     phase_first = first_number;
     for (int i = 0; i < options->clients; i++)
-        clients[i].next_number = first_number;
+        clients[i].next_number = first_of(&clients[i]);
     tally.received = tally.disorder = 0;
 }
 

@@ -14,24 +14,29 @@ static const struct option KNOWN[] = {
     {"redis-port", required_argument, 0, 'd'}, {"stream", required_argument, 0, 's'},
     {"after", required_argument, 0, 'a'},      {"server-pid", required_argument, 0, 'i'},
     {"phase", required_argument, 0, 'f'},      {"drain", required_argument, 0, 'w'},
-    {"settle", required_argument, 0, 't'},     {0, 0, 0, 0},
+    {"settle", required_argument, 0, 't'},     {"warm", required_argument, 0, 'm'},
+    {"unicast", no_argument, 0, 'u'},          {0, 0, 0, 0},
 };
 
-// NAME=window:EVENTS:SECONDS or NAME=rate:DELIVERIES_PER_SECOND:SECONDS
+// NAME=KIND:VALUE:SECONDS; what the value is depends on the kind
 static struct phase parse_phase(char *text)
 {
     struct phase phase = {.name = text};
     char kind[16];
     char *equals = strchr(text, '=');
     if (!equals || sscanf(equals + 1, "%15[a-z]:%lf:%lf", kind, &phase.value, &phase.seconds) != 3)
-        fail("--phase %s: write NAME=window:EVENTS:SECONDS or NAME=rate:DELIVERIES:SECONDS", text);
+        fail("--phase %s: write NAME=KIND:VALUE:SECONDS", text);
     *equals = 0;
     if (strcmp(kind, "window") == 0)
         phase.kind = PHASE_WINDOW;
     else if (strcmp(kind, "rate") == 0)
         phase.kind = PHASE_RATE;
+    else if (strcmp(kind, "burst") == 0)
+        phase.kind = PHASE_BURST;
+    else if (strcmp(kind, "comeback") == 0)
+        phase.kind = PHASE_COMEBACK;
     else
-        fail("--phase %s: the kind is window or rate, not %s", text, kind);
+        fail("--phase %s: the kind is window, rate, burst or comeback, not %s", text, kind);
     if (phase.value <= 0 || phase.seconds <= 0)
         fail("--phase %s: both numbers must be above zero", text);
     return phase;
@@ -49,6 +54,8 @@ static void take(struct options *options, int letter, char *value)
     case 'd': options->redis_port = atoi(value); break;
     case 's': options->stream = value; break;
     case 'a': options->after = atoll(value); break;
+    case 'm': options->warm = atoi(value); break;
+    case 'u': options->unicast = true; break;
     case 't': options->settle = atof(value); break;
     case 'w': options->drain = atof(value); break;
     case 'i': procfs_watch(atoi(value)); break;
@@ -76,5 +83,7 @@ struct options options_parse(int argc, char **argv)
         fail("--port, --redis-port, --stream and --payloads are needed");
     if (options.clients < 1 || options.connecting < 1)
         fail("--clients and --connecting must be at least 1");
+    if (options.warm < 0 || options.warm >= options.clients)
+        fail("--warm must be fewer than --clients");
     return options;
 }

@@ -2,28 +2,33 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define MAX_PHASES 16
 
 enum phase_kind {
-    PHASE_WINDOW, // keep that many events under way: as fast as the server delivers
-    PHASE_RATE,   // that many deliveries a second
+    PHASE_WINDOW,   // keep that many events under way: as fast as the server delivers
+    PHASE_RATE,     // that many deliveries a second
+    PHASE_BURST,    // bursts of that many events, each in the stream at once; two of them under way
+    PHASE_COMEBACK, // all clients are cut, miss that many events, and come back at once
 };
 
 struct phase {
     const char *name;
     enum phase_kind kind;
     double value;
-    double seconds;
+    double seconds; // of a comeback: left to the server after the cut, and again after the events
 };
 
 struct options {
     int port;             // of the server
     const char *nsp;      // namespace
     const char *room;     // every client is in it
+    bool unicast;         // each event is for one client, in turn; client 7's room is `room` with a 7 behind
     const char *payloads; // file of CONNECT payloads, one JSON a line; client i sends line i, round and round
     int clients;
+    int warm;       // of them connect before the connecting is measured
     int connecting; // connections being made at a time
     int redis_port;
     const char *redis_password; // from LOADGEN_REDIS_PASSWORD; a command line is readable to everyone

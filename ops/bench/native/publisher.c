@@ -15,9 +15,11 @@
 #define KEPT_ENTRIES "100000" // far more than a reader may lie behind; bounds the memory of a long run
 #define FLUSH_AT 60000
 #define LONGEST_COMMAND 4096
+#define MOST_DIGITS 11
 
 static int redis;
 static const char *stream;
+static const struct options *options;
 static char target[256]; // name of the field: namespace, NUL, room
 static size_t target_length;
 static int64_t last_seq;
@@ -61,8 +63,9 @@ void publisher_flush(void)
     out_length = 0;
 }
 
-int publisher_open(const struct options *options)
+int publisher_open(const struct options *given)
 {
+    options = given;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->redis_port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     redis = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -73,7 +76,7 @@ int publisher_open(const struct options *options)
     stream = options->stream;
     last_seq = options->after;
     int length = snprintf(target, sizeof target, "%s%c%s", options->nsp, 0, options->room);
-    if (length >= (int)sizeof target)
+    if (length >= (int)sizeof target - MOST_DIGITS)
         fail("namespace and room are too long");
     target_length = (size_t)length;
     if (options->redis_password && *options->redis_password) {
@@ -82,6 +85,15 @@ int publisher_open(const struct options *options)
         put_word(options->redis_password);
     }
     return redis;
+}
+
+// Completes the target for this event; its length.
+static size_t address(uint32_t number)
+{
+    if (!options->unicast)
+        return target_length;
+    uint32_t client = number % (uint32_t)options->clients;
+    return target_length + (size_t)snprintf(target + target_length, MOST_DIGITS, "%u", client);
 }
 
 static size_t render_packet(char *packet, size_t capacity, uint32_t number)
@@ -113,11 +125,24 @@ void publisher_append(uint32_t number)
     put_word(prev);
     put_word("at");
     put_word(at);
-    put_argument(target, target_length);
+    put_argument(target, address(number));
     put_argument(packet, length);
 }
 
-// Only simple answers come back: +OK, an id as a bulk string ("$N", then the id), or -ERR.
+void publisher_begin_burst(void)
+{
+    begin_command(1);
+    put_word("MULTI");
+}
+
+void publisher_end_burst(int events)
+{
+    begin_command(1);
+    put_word("EXEC");
+    unanswered += events; // every entry is answered twice: +QUEUED, and its id in the list of EXEC
+}
+
+// Only simple answers come back: +OK, +QUEUED, *N, an id as a bulk string ("$N", then the id), or -ERR.
 void publisher_on_answer(void)
 {
     static char line[512];

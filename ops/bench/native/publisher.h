@@ -13,6 +13,8 @@
 
 int publisher_open(const struct options *options); // the descriptor, to be polled for answers
 void publisher_append(uint32_t number);            // buffered until flushed
+void publisher_begin_burst(void);           // what is appended now on reaches the stream at once
+void publisher_end_burst(int events);
 void publisher_flush(void);
 void publisher_on_answer(void);      // fails loudly when an entry was refused
 int64_t publisher_unanswered(void);  // commands Valkey has not answered yet

@@ -1,59 +1,40 @@
 """The measurement as a whole: with the real hub, its peer and real services; figures are not looked at."""
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
-import sysconfig
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from ops.bench import prepare
-from ops.bench.fanout import FanoutOptions, quick, run_fanout, turns
-from ops.bench.node import find_node
+from ops.bench.fanout import FanoutOptions, quick, run_fanout
+from tests.ops.bench.quick_run import HUB, beside_node, phases
 from tests.waiting import until
 
-HUB = Path(sysconfig.get_path("scripts")) / "hub"
-
-
-def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [str(HUB), "bench", "fanout", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+PHASES = ["connect", "warm-up", "saturated", "paced", "backlog"]
 
 
 @pytest.mark.slow
 def test_a_quick_run_beside_node_loses_nothing_and_reports_everything() -> None:
-    if find_node() is None:
-        pytest.skip("there is no Node.js with npm here")
+    report = beside_node("fanout")
 
-    done = bench("--quick", "--peer", "node", "--json")
-
-    assert done.returncode == 0, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    assert report["problems"] == []
-    assert [run["server"] for run in report["runs"]] == ["hub", "node"]
+    assert phases(report) == [(server, PHASES) for server in ("hub", "node", "node-adapter")]
     for run in report["runs"]:
-        assert run["connected"]["clients"] == 50
-        assert [phase["name"] for phase in run["phases"]] == ["warm-up", "saturated", "paced"]
-        for phase in run["phases"]:
+        connected, *measured = run["phases"]
+        assert connected["clients"] == 50
+        for phase in measured:
             assert phase["received"] == phase["expected"] == 50 * phase["published"] > 0
             assert (phase["disorder"], phase["dead"]) == (0, 0)
-    for name in ("saturated", "paced"):
-        assert report["summary"][name]["cpu_ratio_hub_to_node"]["median"] > 0
-        for server in ("hub", "node"):
-            assert {
-                "deliveries_per_second",
-                "cpu_us_per_delivery",
-                "p50_us",
-                "p90_us",
-                "p99_us",
-                "max_us",
-            } <= set(report["summary"][name]["servers"][server])
+    for name in ("saturated", "paced", "backlog"):
+        summary = report["summary"][name]
+        assert set(summary["servers"]) == {"hub", "node", "node-adapter"}
+        for peer in ("node", "node-adapter"):
+            assert summary["hub_to"][peer]["cpu_us_per_delivery"]["median"] > 0
+            assert summary["hub_to"][peer]["p99_us"]["median"] > 0
     assert {"hub", "python", "valkey", "node", "socket.io"} <= set(report["versions"])
+    assert "@socket.io/redis-streams-adapter" in report["versions"]
     assert report["machine"]["cores"] >= 1
 
 
@@ -108,17 +89,12 @@ def _command(process: psutil.Process) -> str:
         return ""
 
 
-def test_servers_take_turns_in_an_order_that_is_reversed_every_other_time() -> None:
-    order = [(1, "hub"), (1, "node"), (2, "node"), (2, "hub"), (3, "hub"), (3, "node")]
-
-    assert list(turns(["hub", "node"], 3)) == order
-
-
-def test_a_plan_warms_up_saturates_and_paces() -> None:
+def test_a_plan_warms_up_saturates_paces_and_makes_a_backlog() -> None:
     plan = FanoutOptions(seconds=7, window=3, rate=10_000).plan()
 
     assert [phase.argument() for phase in plan] == [
         "warm-up=window:3:2",
         "saturated=window:3:7",
         "paced=rate:10000:7",
+        "backlog=burst:16:7",
     ]

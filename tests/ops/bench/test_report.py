@@ -6,7 +6,7 @@ import pytest
 
 from ops.bench.cpu import Machine
 from ops.bench.report import Report, aligned
-from ops.bench.results import Connected, Phase, Run, Spread
+from ops.bench.results import Comeback, Connected, Phase, Run, Spread
 
 CONNECTED = Connected(
     name="connect",
@@ -40,8 +40,27 @@ def a_phase(**changes: Any) -> Phase:
     return Phase(**figures | changes)
 
 
+def a_comeback(**changes: int) -> Comeback:
+    figures: dict[str, Any] = {
+        "name": "comeback",
+        "clients": 10,
+        "recovered": 10,
+        "complete": 10,
+        "dead": 0,
+        "missed": 100,
+        "received": 1_000,
+        "disorder": 0,
+        "seconds": 0.5,
+        "cpu_us_per_client": 300.0,
+        "generator_cpu_percent": 20.0,
+        "p50_us": 400_000,
+        "p99_us": 490_000,
+    }
+    return Comeback(**figures | changes)
+
+
 def a_run(server: str, number: int, **changes: Any) -> Run:
-    return Run(server, number, CONNECTED, (a_phase(name="warm-up"), a_phase(**changes)))
+    return Run(server, number, (CONNECTED, a_phase(name="warm-up"), a_phase(**changes)))
 
 
 def a_report(*runs: Run) -> Report:
@@ -82,20 +101,16 @@ def test_the_ratio_compares_runs_of_the_same_number_only() -> None:
         a_run("node", 3, cpu_us_per_delivery=10.0),
     )
 
-    assert report.ratio("saturated") == Spread(0.6, 0.5, 0.7)
-    assert report.to_dict()["summary"]["saturated"]["cpu_ratio_hub_to_node"] == {
-        "median": 0.6,
-        "min": 0.5,
-        "max": 0.7,
-    }
+    assert report.ratio("saturated", "cpu_us_per_delivery", peer="node") == Spread(0.6, 0.5, 0.7)
+    ratios = report.to_dict()["summary"]["saturated"]["hub_to"]
+    assert ratios["node"]["cpu_us_per_delivery"] == {"median": 0.6, "min": 0.5, "max": 0.7}
     assert report.to_text().splitlines()[-1] == "CPU per delivery, saturated, hub / node: 0.6 (0.5–0.7)"
 
 
 def test_without_a_peer_there_is_no_ratio() -> None:
     report = a_report(a_run("hub", 1))
 
-    assert report.ratio("saturated") is None
-    assert report.to_dict()["summary"]["saturated"]["cpu_ratio_hub_to_node"] is None
+    assert report.to_dict()["summary"]["saturated"]["hub_to"] == {}
     assert "hub / node" not in report.to_text()
 
 
@@ -117,9 +132,40 @@ def test_loss_and_disorder_are_errors(changes: dict[str, int], problem: str) -> 
 
 
 def test_a_loss_while_warming_up_counts_too() -> None:
-    run = Run("hub", 1, CONNECTED, (a_phase(name="warm-up", received=1), a_phase()))
+    run = Run("hub", 1, (CONNECTED, a_phase(name="warm-up", received=1), a_phase()))
 
     assert a_report(run).problems() == ["hub, run 1, warm-up: received 1 of 1,000 deliveries"]
+
+
+def test_every_peer_is_compared() -> None:
+    report = a_report(*(a_run(server, 1) for server in ("hub", "node", "node-adapter")))
+
+    assert report.peers == ["node", "node-adapter"]
+    assert "CPU per delivery, saturated, hub / node-adapter: 1" in report.to_text()
+
+
+def test_a_phase_that_only_one_server_has_is_shown_without_a_ratio() -> None:
+    report = a_report(a_run("hub", 1), Run("hub", 1, (a_phase(name="posted"),)), Run("node", 1, (a_phase(),)))
+
+    assert list(report.to_dict()["summary"]["posted"]["servers"]) == ["hub"]
+    assert "posted, hub / node" not in report.to_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"recovered": 9}, "9 of 10 sessions were taken up again"),
+        ({"complete": 9}, "9 of 10 clients got the last event"),
+        ({"received": 999}, "received 999 of 1,000 missed events"),
+        ({"disorder": 1}, "1 events out of order, repeated or after a gap"),
+        ({"dead": 1}, "1 connections lost"),
+    ],
+)
+def test_whoever_does_not_get_exactly_what_was_missed_is_an_error(
+    changes: dict[str, int], problem: str
+) -> None:
+    assert a_comeback().problems() == []
+    assert a_comeback(**changes).problems() == [problem]
 
 
 def test_the_table_shows_milliseconds_and_leaves_the_warm_up_out() -> None:

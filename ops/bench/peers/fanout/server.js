@@ -1,7 +1,8 @@
-// The peer of `hub bench fanout`: a Socket.IO server as one would write it in Node.js. It reads the same stream
+// The plain peer of `hub bench`: a Socket.IO server as one would write it in Node.js. It reads the same stream
 // entries as the hub and emits each event to its room. Nothing here is durable, limited or authenticated.
 //
-// Environment: PORT, NAMESPACE, ROOM, STREAM, REDIS_PORT, REDIS_PASSWORD. It listens once it knows where to read on.
+// Environment: PORT, NAMESPACE, ROOM (of all clients; without it each is in one of its own), STREAM, REDIS_PORT,
+// REDIS_PASSWORD. It listens once it knows where to read on.
 
 import { createServer } from "node:http";
 import { createClient } from "redis";
@@ -11,7 +12,7 @@ const { PORT, NAMESPACE, ROOM, STREAM, REDIS_PORT, REDIS_PASSWORD } = process.en
 
 const http = createServer();
 const io = new Server(http, { transports: ["websocket"], perMessageDeflate: false, serveClient: false });
-io.of(NAMESPACE).on("connection", (socket) => socket.join(ROOM));
+io.of(NAMESPACE).on("connection", (socket) => socket.join(ROOM || `user:${socket.handshake.auth.user}`));
 
 const redis = createClient({
   RESP: 2, // lists of names and values, as everywhere

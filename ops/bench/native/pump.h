@@ -1,0 +1,12 @@
+// Owns the waiting: whatever arrives meanwhile, from clients or from Valkey, is handled at once.
+#ifndef PUMP_H
+#define PUMP_H
+
+#include <stdint.h>
+
+int pump_open(void);                 // the descriptor where everything to wait for is entered
+void pump_watch_publisher(int redis); // its answers are handled, too
+void pump(int64_t longest);          // until something arrives, at most that many nanoseconds
+void pump_for(int64_t duration);
+
+#endif

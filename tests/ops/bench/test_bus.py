@@ -1,0 +1,28 @@
+"""The bus beside bare redis-py, and a POST to sockets: with real services; figures are not looked at."""
+
+import pytest
+
+from ops.bench.bus_ways import entries
+from tests.ops.bench.quick_run import phases, quick
+
+
+@pytest.mark.slow
+def test_a_quick_run_moves_every_event_on_every_way() -> None:
+    report = quick("bus")
+
+    ways = ["append", "read", "through"]
+    assert phases(report) == [
+        ("hub", ways),
+        ("hub", ["connect", "warm-up", "post to sockets"]),
+        ("redis-py", ways),
+    ]
+    for run in (report["runs"][0], report["runs"][2]):
+        assert [phase["events"] for phase in run["phases"]] == [2_000] * 3
+    posted = report["runs"][1]["phases"][2]
+    assert posted["received"] == posted["expected"] == 50 * posted["published"] > 0
+    for way in ways:
+        assert report["summary"][way]["hub_to"]["redis-py"]["cpu_us_per_event"]["median"] > 0
+
+
+def test_entries_follow_each_other() -> None:
+    assert [(entry.prev, entry.seq) for entry in entries(3)] == [(0, 1), (1, 2), (2, 3)]
