@@ -8,11 +8,14 @@ from typing import Any, Final
 import aiohttp
 import click
 
+from gateways.auth import COMMAND_LINE
 from ops.effective import no_hub
 from ops.settings import Settings, SettingsError
 from ops.signing import sign
 
 PATIENCE: Final = frozenset({429, 502, 503, 504})  # of the hub, or of a proxy before it
+Errors = list[tuple[str, str]]
+"""Where something is wrong, and what."""
 TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=60)
 
 
@@ -35,7 +38,7 @@ async def client(settings: Settings, user: str, scope: str) -> AsyncIterator[aio
 async def publish_event(settings: Settings, event: dict[str, Any]) -> Any:
     """Publish one event; answers what the hub accepted. Raises click.ClickException when it refuses."""
     async with (
-        client(settings, "hub-cli", "publish") as session,
+        client(settings, COMMAND_LINE, "publish") as session,
         session.post("/v1/events", json=event) as response,
     ):
         if response.status != 202:
@@ -43,19 +46,19 @@ async def publish_event(settings: Settings, event: dict[str, Any]) -> Any:
         return (await response.json())["accepted"][0]
 
 
-def _path(path: str) -> str:
-    return path or "(body)"
+def _by_path(errors: Errors) -> list[str]:
+    return [f"{path or '(body)'}: {message}" for path, message in errors]
 
 
 async def refused(
-    response: aiohttp.ClientResponse, place: Callable[[str], str] = _path
+    response: aiohttp.ClientResponse, lines: Callable[[Errors], list[str]] = _by_path
 ) -> click.ClickException:
-    """Turn an error answer into words: the problem, and each wrong member by the `place` of its path."""
+    """Turn an error answer into words: the problem, and the `lines` about what is wrong."""
     problem: dict[str, Any] = {}
     if response.content_type == "application/problem+json":
         problem = await response.json(content_type=None)
     head = f"{response.status} {problem.get('title', response.reason)}"
-    wrong = [f"{place(error['path'])}: {error['message']}" for error in problem.get("errors", [])]
+    wrong = lines([(error["path"], error["message"]) for error in problem.get("errors", [])])
     if len(wrong) > 1:
         return click.ClickException("\n  ".join([head, *wrong]))
     # The detail repeats the errors, with the paths of the body.

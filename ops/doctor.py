@@ -11,6 +11,7 @@ import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
 from bus.partitions import PartitionsError
+from bus.redis_servers import addresses
 from bus.relay import LOCK
 from ops.settings import Settings
 from schemas import migrate
@@ -19,6 +20,7 @@ from schemas.db import Session, connect
 LEAST_FREE: Final = 500_000_000
 LEAST_REDIS: Final = (7, 0)
 MOST_LAG: Final = 1000
+SLOTS: Final = 16384
 WEB: Final = Path(__file__).parent.parent / "gateways" / "web"
 
 
@@ -54,19 +56,16 @@ async def _database(settings: Settings) -> list[Finding]:
             )
         ]
     try:
-        looks: dict[str, Callable[[Session], Awaitable[Finding]]] = {
-            "database": _version,
-            "migrations": _migrations,
-            "relay": _relay,
-            "groups": _groups,
-            "dead work": _dead,
-        }
-        return [await _look(what, look, connection) for what, look in looks.items()]
+        found = [await _look(what, look, connection) for what, look in FIRST.items()]
+        if not all(one.well for one in found if one.what == "migrations"):
+            later = "not looked at: they need the tables of this version"
+            return [*found, Finding(", ".join(THEN), False, later)]
+        return found + [await _look(what, look, connection) for what, look in THEN.items()]
     finally:
         await connection.close()
 
 
-async def _look(what: str, look: Callable[[Session], Awaitable[Finding]], connection: Session) -> Finding:
+async def _look(what: str, look: "Look", connection: Session) -> Finding:
     try:
         return await look(connection)
     except (asyncpg.PostgresError, migrate.MigrationError, PartitionsError) as error:
@@ -114,20 +113,44 @@ async def _dead(connection: Session) -> Finding:
     )
 
 
+Look = Callable[[Session], Awaitable[Finding]]
+FIRST: Final[dict[str, Look]] = {"database": _version, "migrations": _migrations}
+THEN: Final[dict[str, Look]] = {"relay": _relay, "groups": _groups, "dead work": _dead}
+
+
 async def _redis(settings: Settings) -> Finding:
     if settings.redis_url is None:
         return Finding("redis", False, "no address: start `hub up`, or set HUB_REDIS_URL")
-    client = aioredis.Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2)
-    try:
-        info = await client.info("server")
-    except (RedisError, OSError) as error:
-        return Finding("redis", False, f"cannot be reached ({error}): is it running, is HUB_REDIS_URL right?")
-    finally:
-        await client.aclose()
+    failure: Exception | None = None
+    for url in addresses(settings.redis_url.get_secret_value()):
+        client = aioredis.Redis.from_url(url, socket_timeout=2)
+        try:
+            return await _server(client)
+        except (RedisError, OSError) as error:
+            failure = error
+        finally:
+            await client.aclose()
+    return Finding("redis", False, f"cannot be reached ({failure}): is it running, is HUB_REDIS_URL right?")
+
+
+async def _server(client: aioredis.Redis) -> Finding:
+    info = await client.info()
     name = "Valkey" if "valkey_version" in info else "Redis"
     version = str(info.get("valkey_version", info["redis_version"]))
     well = tuple(int(part) for part in version.split(".")[:2]) >= LEAST_REDIS
-    return Finding("redis", well, f"{name} {version} (7.0 or newer is needed)")
+    says = f"{name} {version} (7.0 or newer is needed)"
+    if info.get("cluster_enabled"):
+        cluster = await client.execute_command("CLUSTER INFO")  # type: ignore[no-untyped-call]
+        served = int(cluster["cluster_slots_assigned"]) - int(cluster["cluster_slots_fail"])
+        if served < SLOTS or cluster["cluster_state"] != "ok":
+            return Finding(
+                "redis",
+                False,
+                f"{says}, a cluster that serves {served} of {SLOTS} slots; the others' streams are read from"
+                " PostgreSQL, which is slower: `CLUSTER NODES` shows who is missing",
+            )
+        says += f", a cluster of {cluster['cluster_size']} primaries that serves all slots"
+    return Finding("redis", well, says)
 
 
 def _tokens(settings: Settings) -> Finding:

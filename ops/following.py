@@ -8,6 +8,7 @@ from typing import Any, Final
 import aiohttp
 
 from bus.tasks import cancelled
+from gateways.auth import COMMAND_LINE
 from ops.client import PATIENCE, client, refused
 from ops.settings import Settings
 
@@ -33,7 +34,7 @@ class Follower:
         """Follow until cancelled; raises SettingsError or click.ClickException when it cannot even begin."""
         # Asked here as well: a cancellation (Ctrl-C) that meets a broken connection may become its error.
         while not cancelled():
-            async with client(self._settings, "hub-cli", "admin") as session:  # with a token that is fresh
+            async with client(self._settings, COMMAND_LINE, "admin") as session:  # with a token that is fresh
                 reason = await self._listen(session, wanted)
             self._say(f"{reason}; trying again in {self._pause_s:.0f} s")
             await asyncio.sleep(self._pause_s)

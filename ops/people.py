@@ -39,6 +39,15 @@ async def resume(settings: Settings, user: str) -> None:
             raise PersonError(f"{user} is not suspended")
 
 
+async def named(settings: Settings, user: str) -> str:
+    """Say who somebody is, for a question; raises PersonError for one who was never seen."""
+    async with database(settings) as pool:
+        if not await pool.fetchval(KNOWN, user):
+            raise PersonError(f"{_unknown(user)}, or say --yes to search the whole log for it")
+        known = await Users().get(pool, user)
+    return f"{user} ({known.name})" if known and known.name else user
+
+
 async def erase(settings: Settings, user: str) -> Erasure:
     """Take a person out of the log; raises PersonError when nothing was known, and nothing came to light."""
     if settings.redis_url is None:
@@ -63,7 +72,7 @@ async def _forget(bus: RedisBus, count: int) -> None:
     except BusError as error:
         raise PersonError(
             f"the log is rewritten, but the streams in Redis may still hold the words ({error}):"
-            " do it again when HUB_REDIS_URL answers"
+            " do it again, with --yes, when HUB_REDIS_URL answers"
         ) from error
     finally:
         await bus.close()

@@ -22,13 +22,16 @@ import aiohttp
 import click
 import orjson
 
-from ops.client import PATIENCE, client, refused
+from gateways.auth import COMMAND_LINE
+from ops.client import PATIENCE, Errors, client, refused
 from ops.settings import Settings
+from schemas.events.wire import MAX_ERRORS
 
 BATCH: Final = 1000
 BATCH_BYTES: Final = 800_000
 MEDIA_TYPE: Final = "application/cloudevents-batch+json"
 TRIES: Final = 8
+SHOWN: Final = 10
 PIECE_BYTES: Final = 1_000_000
 
 
@@ -72,12 +75,26 @@ class Batch:
     def body(self) -> bytes:
         return b"[" + b",".join(self.events) + b"]"
 
-    def place(self, path: str) -> str:
-        """Say where in the file a path of the body is."""
+    def place(self, path: str) -> tuple[str, str]:
+        """Answer the line of the file that a path of the body is in, and the path within its event."""
         inside = re.fullmatch(r"\[(\d{1,9})\]\.?(.*)", path, re.DOTALL)
         if inside is None or int(inside[1]) >= len(self.lines):
-            return path or self.span()
-        return f"line {self.lines[int(inside[1])]}" + (f": {inside[2]}" if inside[2] else "")
+            return self.span(), path
+        return f"line {self.lines[int(inside[1])]}", inside[2]
+
+    def wrong(self, errors: Errors) -> list[str]:
+        """Say what is wrong, each line of the file once, and no more lines than one can read."""
+        found: dict[str, list[str]] = {}
+        for path, message in errors:
+            place, member = self.place(path)
+            found.setdefault(place, []).append(f"{member} {message}" if member else message)
+        said = [f"{place}: {'; '.join(messages)}" for place, messages in found.items()]
+        more = len(said) - SHOWN
+        if more <= 0:
+            return said
+        # The hub does not look further when it has found so many errors.
+        number = f"at least {more}" if len(errors) >= MAX_ERRORS else str(more)
+        return [*said[:SHOWN], f"… and {number} more {'line is' if more == 1 else 'lines are'} wrong"]
 
     def span(self) -> str:
         """Name the lines that went together."""
@@ -96,16 +113,22 @@ async def publish_file(settings: Settings, file: Path) -> None:
         return
     if progress.line:
         click.echo(f"going on after line {progress.line}", err=True)
-    async with client(settings, "hub-cli", "publish") as session:
-        with click.progressbar(length=size, label=file.name, file=sys.stderr) as bar:
-            bar.update(progress.offset)
-            for batch in _batches(file, progress):
-                if not kept.exists():
-                    _save(kept, progress)  # before anything is sent: a second try must make the same ids
-                await _send(session, batch, first=progress.events == before)
-                bar.update(batch.offset - progress.offset)
-                _note(progress, batch, published)
-                _save(kept, progress)
+    bar = click.progressbar(length=size, label=file.name, file=sys.stderr, hidden=not sys.stderr.isatty())
+    try:
+        async with client(settings, COMMAND_LINE, "publish") as session:
+            with bar:
+                bar.update(progress.offset)
+                for batch in _batches(file, progress):
+                    if not kept.exists():
+                        _save(kept, progress)  # before anything is sent: a second try must make the same ids
+                    await _send(session, batch, first=progress.events == before)
+                    bar.update(batch.offset - progress.offset)
+                    _note(progress, batch, published)
+                    _save(kept, progress)
+    except asyncio.CancelledError:
+        reached = f"{_events(progress.events)} published, up to line {progress.line}"
+        click.echo(f"{reached}; the same command goes on from there", err=True)
+        raise
     total = f", {progress.events:,} in all" if before else ""
     click.echo(f"published {_events(progress.events - before)}{total}")
 
@@ -192,7 +215,7 @@ async def _send(session: aiohttp.ClientSession, batch: Batch, *, first: bool) ->
             async with session.post("/v1/events", data=BytesIO(body), headers=headers) as response:
                 if response.status == 202:
                     return
-                problem = await refused(response, batch.place)
+                problem = await refused(response, batch.wrong)
                 if response.status not in PATIENCE:
                     raise click.ClickException(f"{batch.span()}: {problem.message}")
                 wait = float(response.headers.get("Retry-After", wait))

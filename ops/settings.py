@@ -47,11 +47,22 @@ class Group(BaseModel):
 class Auth(Group):
     """Who may call: exactly one of a shared secret, a public key and a JWKS address."""
 
-    secret: SecretStr | None = None
-    public_key: str | None = None
-    jwks_url: str | None = None
-    issuer: str | None = None
-    audience: str | None = None
+    secret: SecretStr | None = Field(
+        None, description="shared secret of at least 32 bytes that signs tokens with HS256; one of three ways"
+    )
+    public_key: str | None = Field(
+        None,
+        description="public key in PEM that tokens are checked with (RSA, EC or Ed25519); one of three ways",
+    )
+    jwks_url: str | None = Field(
+        None, description="address of the JSON Web Key Set with the public keys; one of three ways"
+    )
+    issuer: str | None = Field(
+        None, description="what `iss` of a token must be; not set: it is not looked at"
+    )
+    audience: str | None = Field(
+        None, description="what `aud` of a token must be or contain; not set: it is not looked at"
+    )
 
     @field_validator("secret")
     @classmethod
@@ -75,25 +86,59 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
     )
 
-    data_dir: Path = Path(".hub")
-    database_url: SecretStr | None = None
-    redis_url: SecretStr | None = None
-    public_url: str | None = None
+    data_dir: Path = Field(
+        Path(".hub"), description="folder of the embedded servers and the development secret of `hub up`"
+    )
+    database_url: SecretStr | None = Field(
+        None, description="address of PostgreSQL, postgresql://user:password@host:port/database"
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        description="address of Redis or Valkey, redis://…; of a cluster one member or several (parted by"
+        " commas, with one password)",
+    )
+    public_url: str | None = Field(
+        None,
+        description="under which address the hub is reached from outside: stands in the documents, and is"
+        " where `hub publish` and `hub tail` call",
+    )
     auth: Auth = Auth()
     limits: Limits = Limits()
     partitions: int | None = Field(
         None,
         ge=1,
         le=256,
-        description="streams of events, fixed at the first start; not set: what it is, or 8",
+        description="streams that events are spread over by subject, so how many workers a group can keep"
+        " busy; fixed for good at the first start; not set: what the database was made with, or 8",
     )
-    recovery_window: int = Field(120, ge=1, description="seconds a gone client may come back in")
-    retention_days: int | None = Field(None, ge=31, description="age at which the log is dropped")
-    allowed_origins: tuple[str, ...] = ()
-    trusted_proxies: tuple[str, ...] = Field((), description="networks whose X-Forwarded-For counts")
-    database_pool: int = Field(16, ge=4, le=500)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "console"] = "json"
+    recovery_window: int = Field(
+        120, ge=1, description="seconds that a client may be away and still miss nothing"
+    )
+    retention_days: int | None = Field(
+        None,
+        ge=31,
+        description="days after which events are dropped, by whole months and only once every group has"
+        " handled them; not set: nothing is ever dropped",
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="JSON list of the origins whose pages may call, beside the hub's own"
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="JSON list of the networks of proxies whose X-Forwarded-For is believed"
+    )
+    database_pool: int = Field(
+        16,
+        ge=4,
+        le=500,
+        description="most connections to PostgreSQL in the pool of one process; each process takes one more"
+        " beside it (`hub up` two)",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least important lines that are logged: debug, info, warning or error"
+    )
+    log_format: Literal["json", "console"] = Field(
+        "json", description="how a line of the log on stderr is written: json, or console for people"
+    )
 
     @field_validator("redis_url")
     @classmethod
@@ -163,16 +208,21 @@ def _refuse_unknown(keys: Iterable[str]) -> None:
 
 def shown(settings: Settings) -> dict[str, object]:
     """Answer the settings as `hub config` shows them: by variable name, secrets and passwords masked."""
-    return dict(_flat(PREFIX, settings))
+    return {name: value for name, value, _ in explained(settings)}
 
 
-def _flat(prefix: str, group: BaseModel) -> Iterator[tuple[str, object]]:
-    for field in type(group).model_fields:
+def explained(settings: Settings) -> list[tuple[str, object, str]]:
+    """Answer the name, the value and the meaning of every setting, secrets and passwords masked."""
+    return list(_flat(PREFIX, settings))
+
+
+def _flat(prefix: str, group: BaseModel) -> Iterator[tuple[str, object, str]]:
+    for field, told in type(group).model_fields.items():
         name, value = prefix + field.upper(), getattr(group, field)
         if isinstance(value, BaseModel):
             yield from _flat(f"{name}__", value)
         else:
-            yield name, _masked(value) if isinstance(value, SecretStr) else value
+            yield name, _masked(value) if isinstance(value, SecretStr) else value, told.description or ""
 
 
 def _masked(secret: SecretStr) -> str:

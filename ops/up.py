@@ -15,6 +15,7 @@ from ops.embedded.postgres import EmbeddedPostgres
 from ops.embedded.progress import say
 from ops.embedded.supervisor import Supervisor
 from ops.embedded.valkey import EmbeddedValkey
+from ops.loop import run
 from ops.migrating import apply
 from ops.run import bind, everything
 from ops.settings import Auth, Settings
@@ -24,7 +25,10 @@ from schemas.migrate import ChangedMigrationError, MigrationError
 def up(settings: Settings, host: str, port: int) -> None:
     """Start everything, say so, and stop everything on a signal; raises with one clear sentence."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    with DataDir(settings.data_dir) as data_dir, bind(host, port) as listening:
+    data_dir = DataDir(settings.data_dir)
+    if not data_dir.path.exists():
+        bind(host, port).close()  # no folder is made for a hub that cannot start
+    with data_dir, bind(host, port) as listening:
         postgres = EmbeddedPostgres(data_dir) if settings.database_url is None else None
         valkey = EmbeddedValkey(data_dir) if settings.redis_url is None else None
         supervisor = Supervisor(*(service for service in (postgres, valkey) if service))
@@ -35,7 +39,7 @@ def up(settings: Settings, host: str, port: int) -> None:
                 say(f"applied the migration {Path(name).stem}")
             own = known.auth == Auth()  # the development sign-in goes with the development secret only
             known = with_auth(known)
-            asyncio.run(
+            run(
                 everything(
                     known,
                     listening,

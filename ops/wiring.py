@@ -94,6 +94,7 @@ async def doors(parts: Base, *, dev_secret: str | None = None) -> AsyncIterator[
 def _gateway(parts: Base, listener: Listener, dev_secret: str | None) -> Gateway:
     clock = SystemClock()
     return Gateway(
+        name=parts.name,
         config=_gateway_config(parts, dev_secret),
         clock=clock,
         auth=_authenticator(parts.settings, clock),
@@ -101,7 +102,7 @@ def _gateway(parts: Base, listener: Listener, dev_secret: str | None) -> Gateway
         outbox=Outbox(parts.pool),
         events=EventLog(parts.pool, listener),
         users=Users(),
-        push=PushTail(parts.bus, parts.pool),
+        push=PushTail(parts.bus, parts.pool, window_s=parts.settings.recovery_window),
         signals=Signals(parts.bus),
         viewers=ViewerCounts(parts.bus, parts.name),
         readiness={"database": _database_answers(parts.pool), "redis": parts.bus.ping},
@@ -161,6 +162,7 @@ def _gateway_config(parts: Base, dev_secret: str | None) -> GatewayConfig:
         public_url=settings.public_url,
         allowed_origins=settings.allowed_origins,
         trusted_proxies=settings.trusted_proxies,
+        recovery_window=settings.recovery_window,
         dev_secret=dev_secret,
     )
 

@@ -39,14 +39,18 @@ def resume(user: str, data_dir: Path | None) -> None:
 
 @users.command()
 @click.argument("user")
-@click.confirmation_option(prompt="This cannot be undone. Erase this person?")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @data_dir_option
-def erase(user: str, data_dir: Path | None) -> None:
+def erase(user: str, yes: bool, data_dir: Path | None) -> None:
     """Replace USER's id and words in the log by a tombstone, and forget the profile."""
     from ops import people
     from ops.effective import effective
 
-    erasure = asyncio.run(people.erase(effective(data_dir), user))
+    settings = effective(data_dir)
+    if not yes:
+        person = asyncio.run(people.named(settings, user))
+        click.confirm(f"This cannot be undone. Erase {person}?", abort=True)
+    erasure = asyncio.run(people.erase(settings, user))
     click.echo(f"{user} is erased; {erasure.rewritten} events were rewritten")
     if erasure.left:
         raise click.ClickException(

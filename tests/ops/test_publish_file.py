@@ -1,5 +1,6 @@
 """A file of events: how it is cut into requests, and where an error is said to be."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -8,11 +9,13 @@ import click
 import pytest
 from pydantic import SecretStr
 
+from bus.tasks import cancel, spawn
 from ops.effective import effective
 from ops.publish_file import BATCH, BATCH_BYTES, Batch, Progress, _batches, publish_file
 from ops.settings import Auth, Settings, SettingsError
 from schemas.db import connect
 from tests.hubprocess import HubProcess
+from tests.waiting import until
 
 RUN = "01890a5d-ac96-774b-bcce-b302099a8057"
 RUSSIAN = "Все счастливые семьи похожи друг на друга. " * 20
@@ -54,11 +57,35 @@ def test_a_line_without_an_id_gets_the_same_one_each_time(tmp_path: Path) -> Non
 
 def test_a_path_of_the_body_becomes_a_line_of_the_file(tmp_path: Path) -> None:
     (batch,) = cut(write(tmp_path, "\ufeff" + comment("c", "a"), "", " ", comment("c", "b")))
-    assert batch.place("[0].data.text") == "line 1: data.text"
-    assert batch.place("[1]") == "line 4"
-    assert batch.place("") == "lines 1 to 4"
-    assert batch.place("[2].data") == "[2].data"
+    assert batch.place("[0].data.text") == ("line 1", "data.text")
+    assert batch.place("[1]") == ("line 4", "")
+    assert batch.place("") == ("lines 1 to 4", "")
+    assert batch.place("[2].data") == ("lines 1 to 4", "[2].data")
     assert (batch.line, batch.offset) == (4, (tmp_path / "events.jsonl").stat().st_size)
+
+
+@pytest.mark.parametrize(
+    ("count", "end"),
+    [
+        (10, "line 10: data.x is bad; type is odd"),
+        (11, "… and 1 more line is wrong"),
+        (40, "… and 30 more lines are wrong"),
+        (50, "… and at least 40 more lines are wrong"),
+    ],
+)
+def test_of_many_wrong_lines_a_few_are_named_and_the_others_counted(
+    tmp_path: Path, count: int, end: str
+) -> None:
+    (batch,) = cut(write(tmp_path, *[comment("c", "a")] * 60))
+    errors = [
+        (f"[{n}].{path}", said)
+        for n in range(count)
+        for path, said in (("data.x", "is bad"), ("type", "is odd"))
+    ]
+    said = batch.wrong(errors)
+    assert said[0] == "line 1: data.x is bad; type is odd"
+    assert said[-1] == end
+    assert len(said) == min(count, 11)
 
 
 @pytest.mark.parametrize(
@@ -155,6 +182,31 @@ async def test_a_file_for_a_hub_that_is_not_there_is_refused_at_once(tmp_path: P
     settings = Settings(public_url="http://127.0.0.1:1", auth=Auth(secret=SecretStr("x" * 32)))
     with pytest.raises(SettingsError, match="no hub answers at"):
         await publish_file(settings, write(tmp_path, comment("c", "a")))
+
+
+async def test_an_interruption_says_how_far_it_came(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"]")
+        writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+        await reader.read()  # and never answers the second request
+        writer.close()
+
+    async with await asyncio.start_server(answer_once, "127.0.0.1", 0, limit=2 * BATCH_BYTES) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = Settings(public_url=f"http://127.0.0.1:{port}", auth=Auth(secret=SecretStr("x" * 32)))
+        publishing = spawn(
+            publish_file(settings, write(tmp_path, *[comment("c", "a")] * (BATCH + 1))), name="publishing"
+        )
+        kept = tmp_path / "events.jsonl.progress"
+
+        async def confirmed() -> bool:
+            return kept.exists() and json.loads(kept.read_text())["line"] == BATCH
+
+        await until(confirmed)
+        await cancel(publishing)
+    assert "1,000 events published, up to line 1000; the same command goes on" in capsys.readouterr().err
 
 
 async def test_a_file_that_cannot_be_sent_leaves_no_progress(tmp_path: Path) -> None:

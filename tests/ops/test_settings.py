@@ -5,7 +5,7 @@ import os
 import pytest
 from pydantic import SecretStr
 
-from ops.settings import Auth, Settings, SettingsError, load, shown
+from ops.settings import Auth, Settings, SettingsError, explained, load, shown
 
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -92,6 +92,11 @@ def test_no_secret_is_shown(url: str) -> None:
     assert "127.0.0.1" in str(found["HUB_DATABASE_URL"])
     assert "word@" not in str(found) + "@"
     assert "=word" not in str(found)
+
+
+def test_every_setting_says_what_it_means() -> None:
+    silent = [name for name, _, meaning in explained(Settings()) if not meaning]
+    assert silent == []
 
 
 def test_every_setting_is_shown_by_its_variable(environment: pytest.MonkeyPatch) -> None:

@@ -64,3 +64,14 @@ async def test_the_relay_of_another_database_does_not_count(
     assert await says() == "leads; 0 entries wait"
     await other.close()
     await own.close()
+
+
+async def test_of_a_database_that_is_not_migrated_the_doctor_says_one_thing(
+    settings: Settings, pool: Pool
+) -> None:
+    await pool.execute("DROP TABLE migrations, outbox")
+    found = {finding.what: finding for finding in await examine(settings)}
+    assert "run `hub migrate`" in found["migrations"].says
+    assert found["relay, groups, dead work"].says.startswith("not looked at")
+    assert not {"relay", "groups", "dead work"} & found.keys()
+    assert "relation" not in str(found)
