@@ -162,6 +162,12 @@ class CuttableLine:
         return self._open.difference_update(ends)
 
 
+async def cut_off(line: CuttableLine, page: Page) -> None:
+    """Cut the line and wait until the page has noticed."""
+    await line.cut()
+    await expect(page.locator(".connection")).to_have_attribute("data-state", "reconnecting")
+
+
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while chunk := await reader.read(65_536):
