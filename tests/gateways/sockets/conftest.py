@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,43 +15,35 @@ from bus.push_log import PushTail
 from bus.signals import Signals
 from bus.tasks import cancel, spawn
 from bus.viewers import ViewerCounts
-from gateways.auth import Authenticator, SharedSecret, issue
+from gateways.auth import Authenticator, SharedSecret
 from gateways.config import GatewayConfig, Limits
 from gateways.gateway import Gateway
 from gateways.sockets.events import Events
 from gateways.sockets.namespace import Namespace
 from gateways.sockets.server import HubSockets, attach
 from gateways.sockets.timings import Timings
-from schemas.clock import SystemClock
 from schemas.db import Pool
 from schemas.listen import Listener
 from schemas.store.events import EventLog
 from schemas.store.users import Users
+from tests.gateways.sockets.basics import SECRET, MovableClock, quick, token_of
+from tests.gateways.sockets.house import door, east, house, line, real_bus, west
 from tests.gateways.sockets.raw import RawSocket
 from tests.jsclient import js, js_library
 
-__all__ = ["js", "js_library"]
-
-SECRET = "a secret of thirty-two bytes, or more"
-
-
-def token_of(user: str, *scopes: str, ttl: float = 3600) -> str:
-    return issue(SECRET, user, scopes or ("user",), timedelta(seconds=ttl), SystemClock())
-
-
-def quick(**timings: Any) -> Timings:
-    """Timings that let a test end soon, whatever its clients do."""
-    return Timings(**{"close_grace": 0.5, "clock_check": 0.02, **timings})
-
-
-class MovableClock:
-    """The system's clock, put forward."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-
-    def now(self) -> datetime:
-        return SystemClock().now() + self.ahead
+__all__ = [
+    "MovableClock",
+    "door",
+    "east",
+    "house",
+    "js",
+    "js_library",
+    "line",
+    "quick",
+    "real_bus",
+    "token_of",
+    "west",
+]
 
 
 @pytest.fixture
