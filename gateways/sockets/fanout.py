@@ -1,5 +1,6 @@
 """Owns the last step of a packet: from the bus to the transports of the sockets that are meant."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bus.base import PushEntry, Target
@@ -43,10 +44,12 @@ class Run:
 class Fanout:
     """Builds each frame once and gives the same bytes to everyone; the packet in it is not read.
 
+    Words are known by their name and the number of their arguments.
+
     Nothing here waits: order is kept for each socket, and a slow one cannot hold up the others.
     """
 
-    def __init__(self, membership: Membership, controls: Mapping[str, Control]) -> None:
+    def __init__(self, membership: Membership, controls: Mapping[tuple[str, int], Control]) -> None:
         self._membership = membership
         self._controls = controls
 
@@ -63,7 +66,9 @@ class Fanout:
 
     def _obey(self, entry: PushEntry) -> None:
         for word, *arguments in entry.controls:
-            control = self._controls.get(word)  # one that only a newer gateway knows is for that one
+            control = self._controls.get(
+                (word, len(arguments))
+            )  # what only a newer gateway knows is for that
             if control is not None:
                 control(entry.seq, *arguments)
 
@@ -72,14 +77,17 @@ class Fanout:
             self._send_one(found[0])
             return
         # A socket that is in several of the rooms gets all of them in one piece.
-        pieces: dict[EngineSocket, list[bytes]] = {}
+        pieces: dict[EngineSocket, list[tuple[Run, bytes]]] = {}
         for run in found:
-            members = self._membership.members(run.namespace, run.rooms)
-            for session in members:
-                pieces.setdefault(session.connection.socket, []).append(run.frames(session))
-            DELIVERIES.labels(run.namespace).inc(len(members) * len(run))
+            for session in self._membership.members(run.namespace, run.rooms):
+                pieces.setdefault(session.connection.socket, []).append((run, run.frames(session)))
+        sent: Counter[str] = Counter()
         for socket, parts in pieces.items():
-            socket.send(parts[0] if len(parts) == 1 else b"".join(parts))
+            if socket.send(b"".join(part for _, part in parts)):
+                for run, _ in parts:
+                    sent[run.namespace] += len(run)
+        for namespace, packets in sent.items():
+            DELIVERIES.labels(namespace).inc(packets)
 
     def _send_one(self, run: Run) -> None:
         members = self._membership.members(run.namespace, run.rooms)

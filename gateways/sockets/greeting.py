@@ -22,25 +22,32 @@ class Greeter:
         self._pool = pool
         self._users = users
         self._asked: Batcher[Bearer, None, bool] = Batcher(self._ask, name="greeting", most=AT_A_TIME)
-        self._welcome: dict[str, float] = {}
+        self._welcome: dict[str, tuple[float, Bearer]] = {}
         self._suspensions = 0
 
     async def welcomes(self, principal: Principal) -> bool:
         """Make the bearer exist; False when the user is suspended. Raises RETRYABLE errors."""
         now = asyncio.get_running_loop().time()
-        if self._welcome.get(principal.id, 0.0) > now:
+        bearer = (principal.id, principal.name, principal.tz)
+        until, known = self._welcome.get(principal.id, (0.0, None))
+        if until > now and known == bearer:
             return True
         before = self._suspensions
-        welcome = bool(await self._asked.ask((principal.id, principal.name, principal.tz), None))
+        welcome = bool(await self._asked.ask(bearer, None))
         if welcome and before == self._suspensions:  # else the answer may be from before it
             if len(self._welcome) >= MOST_FRESH:
                 self._welcome.clear()
-            self._welcome[principal.id] = now + FRESH_S
+            self._welcome[principal.id] = (now + FRESH_S, bearer)
         return welcome
 
     def suspended(self, user: str) -> None:
         """Hear that a user was suspended."""
         self._welcome.pop(user, None)
+        self._suspensions += 1
+
+    def forget(self) -> None:
+        """Take nobody's welcome for granted any more."""
+        self._welcome.clear()
         self._suspensions += 1
 
     async def _ask(self, bearers: Mapping[Bearer, None]) -> Mapping[Bearer, bool]:

@@ -55,10 +55,14 @@ class HubSockets:
             gateway.clock,
             interval=timings.admin_interval,
         )
-        sessions = Sessions(gateway, spaces, self.membership, self.recovery, timings)
+        self._sessions = sessions = Sessions(gateway, spaces, self.membership, self.recovery, timings)
         self._fanout = Fanout(
             self.membership,
-            {"suspend": sessions.suspend, "join": rooms.obey_join, "leave": rooms.obey_leave},
+            {
+                ("suspend", 1): sessions.suspend,
+                ("join", 3): rooms.obey_join,
+                ("leave", 3): rooms.obey_leave,
+            },
         )
         self.server = HubServer(
             config,
@@ -76,6 +80,7 @@ class HubSockets:
         except Exception:
             # Who has got what is not known now. They come back, and get what they miss.
             log.exception("delivering failed: all connections are closed")
+            self._sessions.forget_welcomes()  # a suspension may be among what was not obeyed
             self.server.close_all()
         finally:
             self.recovery.history.add(entries)
@@ -85,6 +90,7 @@ class HubSockets:
     def begin(self, position: int) -> None:
         """Begin with the entry after a number; who is connected already comes back afresh."""
         self.recovery.begin(position)
+        self._sessions.forget_welcomes()
         self.server.close_all()
 
     def signal(self, target: Target) -> None:

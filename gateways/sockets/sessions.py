@@ -174,6 +174,10 @@ class Sessions:
         for session in sessions:
             session.connection.socket.close(Closing.SUSPENDED)
 
+    def forget_welcomes(self) -> None:
+        """Ask the database about everyone who comes from now on."""
+        self._greeter.forget()
+
     def end(self, session: Session, *, for_good: bool) -> None:
         """End a session whose client left the namespace (for good), or is gone."""
         del session.connection.sessions[session.namespace]

@@ -108,7 +108,7 @@ async def direct_works() -> bool:
     try:
         async with asyncio.timeout(TEST_S):
             heard = await _heard()
-    except (TimeoutError, OSError, aiohttp.ClientError) as error:
+    except Exception as error:  # noqa: BLE001  whatever a changed aiohttp raises, there is the other way
         heard = [f"{type(error).__name__}: {error}"]
     if heard == ["1", "2", "3", "4", 4000]:
         return True

@@ -1,0 +1,74 @@
+"""From entries to bytes: one piece for each socket, in order, and what happens when that fails."""
+
+import pytest
+
+from bus import telemetry
+from bus.base import PushEntry, Target
+from gateways.sockets.closing import Closing
+from tests.gateways.sockets.conftest import Served, token_of
+
+
+def entries(hub: Served, *packets: tuple[str, str, int]) -> list[PushEntry]:
+    """Entries that follow what the hub has: a namespace, a room and a number each."""
+    first = hub.sockets.recovery.history.head + 1
+    return [
+        PushEntry(seq, seq - 1, (Target(namespace, (room,), b'["n",%d]' % number),))
+        for seq, (namespace, room, number) in enumerate(packets, first)
+    ]
+
+
+def delivered(namespace: str) -> float:
+    return float(telemetry.DELIVERIES.labels(namespace)._value.get())
+
+
+async def test_what_is_read_together_comes_in_order_whatever_the_rooms(hub: Served) -> None:
+    raw = await hub.signed_in(user="ann")
+    await raw.connect("/notifications", token_of("ann"))
+    other = await hub.signed_in("/notifications", user="bob")
+    before = delivered("/feed"), delivered("/notifications")
+    hub.sockets.deliver(
+        entries(
+            hub,
+            ("/feed", "feed", 1),
+            ("/notifications", "user:ann", 2),
+            ("/feed", "feed", 3),
+            ("/notifications", "everyone", 4),
+            ("/feed", "zone:art", 5),
+            ("/feed", "feed", 6),
+        )
+    )
+    heard = [await raw.next() for _ in range(5)]
+    assert heard == [
+        '42/feed,["n",1]',
+        '42/notifications,["n",2]',
+        '42/feed,["n",3]',
+        '42/notifications,["n",4]',
+        '42/feed,["n",6]',
+    ]
+    assert await other.next() == '42/notifications,["n",4]'
+    assert (delivered("/feed") - before[0], delivered("/notifications") - before[1]) == (3, 3)
+
+
+async def test_when_delivering_fails_everyone_comes_back(
+    hub: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = await hub.signed_in(user="ann")
+
+    def broken(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(hub.sockets.membership, "members", broken)
+    hub.sockets.deliver(entries(hub, ("/feed", "feed", 1)))
+    monkeypatch.undo()
+    assert await raw.closed() == Closing.BROKEN.code
+    assert hub.sockets.recovery.history.head == 1
+    again = await hub.signed_in(user="ann")
+    hub.sockets.deliver(entries(hub, ("/feed", "feed", 2)))
+    assert await again.next() == '42/feed,["n",2]'
+
+
+async def test_a_word_with_other_arguments_is_for_a_newer_hub(hub: Served) -> None:
+    raw = await hub.signed_in(user="ann")
+    hub.obey("suspend", "ann", "until tomorrow")
+    hub.sockets.deliver(entries(hub, ("/feed", "feed", 1)))
+    assert await raw.next() == '42/feed,["n",1]'
