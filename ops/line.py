@@ -7,7 +7,6 @@ to the worker that it is alone, and to the other side that the worker is gone.
 import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -117,16 +116,18 @@ class LowerEnd:
 
     async def tell(self, connections: Callable[[], int]) -> None:
         """Say again and again how many connections there are; run it as a background task."""
-        said = 0
         while True:
             await asyncio.sleep(TELL_S)
-            if connections() != said:
-                said = connections()
-                self._say(str(said))
+            self._say(str(connections()))  # an unchanged one too: the other side has counted on by itself
 
     def _say(self, word: str) -> None:
-        with suppress(OSError):  # nobody listens any more, which is heard below
+        try:
             self._line.send(word.encode() + b"\n")
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # nobody listens any more, which is heard below
+        except OSError as error:
+            if word in (READY, LEAVING):  # a count is said again anyway
+                log.warning("`hub serve` cannot be told", word=word, error=str(error))
 
     def _hear(self) -> None:
         for _ in range(AT_A_TIME):

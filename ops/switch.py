@@ -6,14 +6,13 @@ The first line of the request is looked at and left where it is; then the connec
 import asyncio
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final, Protocol
 
 import structlog
 
 from bus.tasks import spawn
-from gateways.http.connections import BACKLOG
 
 log = structlog.get_logger(__name__)
 
@@ -21,6 +20,7 @@ AT_A_TIME: Final = 100
 LINE_BYTES: Final = 8192  # a longer one is refused by every worker
 HEAD_S: Final = 10.0
 AGAIN_S: Final = 0.02
+LONGEST_AGAIN_S: Final = 1.0
 NO_FILES_S: Final = 1.0
 MOST_SILENT: Final = 4096
 """How many connections may wait for their first line; then the oldest of them is cut."""
@@ -36,17 +36,20 @@ class Taker(Protocol):
 
 
 class Switch:
-    """Accepts connections; `choose` answers who takes one, given the number of a worker or None."""
+    """Accepts connections; `choose` answers who may take one, given the number of a worker or None.
 
-    def __init__(self, listening: socket.socket, choose: Callable[[int | None], Taker | None]) -> None:
+    They are asked in that order until one takes it.
+    """
+
+    def __init__(self, listening: socket.socket, choose: Callable[[int | None], Iterable[Taker]]) -> None:
         self._listening = listening
         self._choose = choose
         self._placing: dict[asyncio.Task[None], None] = {}
         self._pause: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
+        """Accept from now on; the socket listens already."""
         self._listening.setblocking(False)
-        self._listening.listen(BACKLOG)
         self._listen()
 
     def close(self) -> None:
@@ -92,12 +95,13 @@ class Switch:
 
     def _give(self, line: bytes, connection: socket.socket) -> bool:
         found = SESSION.search(line)
-        taker = self._choose(int(found[1]) if found else None)
-        return taker is not None and taker.give(connection)
+        takers = self._choose(int(found[1]) if found else None)
+        return any(taker.give(connection) for taker in takers)
 
 
 async def _first_line(connection: socket.socket) -> bytes:
     """Look at the first line without taking it; empty if there is nobody any more."""
+    pause = AGAIN_S
     while True:
         try:
             seen = connection.recv(LINE_BYTES, socket.MSG_PEEK)
@@ -107,7 +111,8 @@ async def _first_line(connection: socket.socket) -> bytes:
         line, end, _ = seen.partition(b"\n")
         if not seen or end or len(seen) >= LINE_BYTES:
             return line
-        await asyncio.sleep(AGAIN_S)  # what is there already keeps it readable
+        await asyncio.sleep(pause)  # what is there already keeps it readable
+        pause = min(2 * pause, LONGEST_AGAIN_S)
 
 
 async def _readable(connection: socket.socket) -> None:

@@ -1,11 +1,12 @@
 """Owns the processes of `hub serve --workers N`: starts them, replaces those that die, and restarts all."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +16,10 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from bus.tasks import cancel, spawn
+from gateways.http.connections import BACKLOG
 from ops.line import UpperEnd
 from ops.run import FILES_APART, Ready, on_signal, raise_file_limit, url_of
+from ops.settings import SettingsError
 from ops.switch import MOST_SILENT, Switch
 from ops.worker import METRICS
 from schemas.errors import ExplainedError
@@ -62,13 +65,15 @@ class Worker:
         """Have it let its clients go and end, in bounded time."""
         self.kept = False
         if not self.line.drain():
-            self.process.terminate()
+            with suppress(ProcessLookupError):  # it ends in this moment
+                self.process.terminate()
         try:
             async with asyncio.timeout(END_S):
                 await self.process.wait()
         except TimeoutError:
             log.warning("a worker did not end, and was killed", number=self.number)
-            self.process.kill()
+            with suppress(ProcessLookupError):
+                self.process.kill()
             await self.process.wait()
 
 
@@ -106,14 +111,18 @@ class Workers:
         switch.close()
         await cancel(living, stopping)
         await self._end()
-        if not (began.is_set() or stop.is_set()):
+        if stop.is_set():
+            return
+        if not living.cancelled() and (error := living.exception()):
+            raise error
+        if not began.is_set():
             raise WorkersError("a worker did not start: it has said why")
 
-    def _choose(self, number: int | None) -> UpperEnd | None:
+    def _choose(self, number: int | None) -> list[UpperEnd]:
         if number in self._alive:
-            return self._alive[number].line
+            return [self._alive[number].line]
         lines = (worker.line for worker in self._alive.values())
-        return min((one for one in lines if one.takes), key=lambda one: one.open, default=None)
+        return sorted((one for one in lines if one.takes), key=lambda one: one.open)
 
     async def _begin(self) -> bool:
         for several in (1, self._wanted - 1):  # the first alone: what is wrong is said once
@@ -125,7 +134,8 @@ class Workers:
     async def _start(self, attempt: int = 0) -> Worker:
         number = next(self._numbers)
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, ExitStack() as failed:
+            failed.callback(ours.close)
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "ops.worker"),
                 *(str(number), str(theirs.fileno()), str(self._data_dir)),
@@ -134,11 +144,21 @@ class Workers:
                 env={**os.environ, METRICS: str(self._metrics)},
                 start_new_session=True,  # Ctrl-C is for this process, which tells them
             )
+            failed.pop_all()
         worker = self._alive[number] = Worker(number, process, ours)
         task = spawn(self._watch(worker, attempt), name=f"worker {number}")
         self._watching.add(task)
         task.add_done_callback(self._watching.discard)
         return worker
+
+    async def _try(self, attempt: int = 0) -> Worker | None:
+        """Start one and wait until it is ready; None if it never is."""
+        try:
+            worker = await self._start(attempt)
+        except (OSError, RuntimeError) as error:  # no file, no process; no thread that waits for its end
+            log.warning("a process cannot be started", error=str(error))
+            return None
+        return worker if await self._has_come(worker) else None
 
     async def _has_come(self, worker: Worker) -> bool:
         """Wait until it is ready, and keep it; False if it never is."""
@@ -164,8 +184,8 @@ class Workers:
     async def _replace(self, attempt: int) -> None:
         while True:
             if attempt:
-                await asyncio.sleep(min(PAUSE_S * 2**attempt, LONGEST_PAUSE_S))
-            if await self._has_come(await self._start(attempt)):
+                await asyncio.sleep(min(PAUSE_S * 2 ** min(attempt, 10), LONGEST_PAUSE_S))
+            if await self._try(attempt):
                 return
             attempt += 1
             log.error("a worker does not start, trying again", attempt=attempt)
@@ -173,8 +193,8 @@ class Workers:
     async def _restart(self) -> None:
         """Put a new worker in the place of each; the old one goes when the new one is there."""
         for old in [worker for worker in self._alive.values() if worker.kept]:
-            new = await self._start()
-            if not await self._has_come(new):
+            new = await self._try()
+            if new is None:
                 log.error("the restart was given up: a new worker did not start, the old ones stay")
                 return
             await (old if old.number in self._alive else new).let_go()  # it may have died, and been replaced
@@ -185,8 +205,22 @@ class Workers:
         await asyncio.gather(*(worker.let_go() for worker in self._alive.values()))
 
 
+def _listen(listening: socket.socket) -> None:
+    """Claim the port before anything is started: two processes may bind it, but only one may listen."""
+    host, port = listening.getsockname()[:2]
+    try:
+        listening.listen(BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise SettingsError(
+                f"port {port} on {host} is in use: end what uses it, or take another --port"
+            ) from None
+        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+
+
 def serve(wanted: int, listening: socket.socket, data_dir: Path, ready: Ready) -> None:
     """Run that many workers until a signal ends it."""
+    _listen(listening)
     raise_file_limit(MOST_SILENT + FILES_APART)
     with TemporaryDirectory(prefix="hub-metrics-", ignore_cleanup_errors=True) as metrics:
         asyncio.run(Workers(wanted, data_dir, Path(metrics)).run(listening, ready))

@@ -1,0 +1,128 @@
+"""The workers of `hub serve` in trouble: no more processes, a port that is taken, an odd moment."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from ops.run import bind
+from ops.settings import SettingsError
+from ops.workers import Worker, Workers, serve
+from tests.waiting import until
+
+
+class Machine:
+    """Starts workers that only say they are ready; now and then it cannot start any."""
+
+    SCRIPT = "import socket; line = socket.socket(fileno={}); line.send(b'ready\\n'); line.recv(1)"
+
+    def __init__(self) -> None:
+        self.refusals = 0
+        self.refused = 0
+        self._exec = asyncio.create_subprocess_exec
+
+    async def start(self, *command: str, **options: Any) -> asyncio.subprocess.Process:
+        if self.refusals:
+            self.refusals -= 1
+            self.refused += 1
+            raise BlockingIOError("no more processes")
+        file = command[command.index("ops.worker") + 2]
+        return await self._exec(sys.executable, "-c", self.SCRIPT.format(file), **options)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    made = Machine()
+    monkeypatch.setattr("ops.workers.PAUSE_S", 0.01)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", made.start)
+    return made
+
+
+async def end(started: Workers) -> None:
+    await started._end()
+    for worker in started._alive.values():
+        worker.line.close()
+
+
+@asynccontextmanager
+async def some_workers(folder: Path) -> AsyncIterator[Workers]:
+    started = Workers(2, folder, folder)
+    try:
+        assert await started._begin()
+        yield started
+    finally:
+        await end(started)
+
+
+async def test_a_dead_worker_is_replaced_once_the_machine_can_again(machine: Machine, tmp_path: Path) -> None:
+    async with some_workers(tmp_path) as started:
+        machine.refusals = 3
+        with capture_logs() as logs:
+            started._alive[1].process.kill()
+
+            async def is_replaced() -> bool:
+                return [one.number for one in started._alive.values() if one.kept] == [2, 6]
+
+            await until(is_replaced)
+        assert machine.refused == 3
+        assert [one["attempt"] for one in logs if "trying again" in one["event"]] == [2, 3, 4]
+
+
+async def test_a_restart_that_the_machine_cannot_do_leaves_the_old_workers(
+    machine: Machine, tmp_path: Path
+) -> None:
+    async with some_workers(tmp_path) as started:
+        machine.refusals = 1
+        with capture_logs() as logs:
+            await started._restart()
+        assert "the restart was given up" in logs[-1]["event"]
+        assert all(one.kept and one.line.takes for one in started._alive.values())
+        assert list(started._alive) == [1, 2]
+
+
+async def test_who_has_the_fewest_connections_is_asked_first_but_not_alone(
+    machine: Machine, tmp_path: Path
+) -> None:
+    async with some_workers(tmp_path) as started:
+        first, second = (one.line for one in started._alive.values())
+        first.open = 1
+        assert started._choose(None) == [second, first]
+        assert started._choose(1) == [first]
+
+
+@pytest.mark.usefixtures("machine")
+async def test_what_fails_unexpectedly_is_raised_after_all_workers_ended(tmp_path: Path) -> None:
+    def broken(_: str) -> None:
+        raise OSError("no space left")
+
+    listening = bind("127.0.0.1", 0)
+    listening.listen()
+    started = Workers(2, tmp_path, tmp_path)
+    with pytest.raises(OSError, match="no space left"):
+        await started.run(listening, broken)
+    assert [one.process.returncode is None for one in started._alive.values()] == [False, False]
+    await end(started)
+
+
+async def test_a_worker_that_has_ended_already_is_let_go() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "")
+    worker = Worker(1, process, ours)
+    assert await worker.ended() == 0
+    await worker.let_go()
+
+
+def test_a_port_that_another_took_meanwhile_is_one_sentence_before_any_start(tmp_path: Path) -> None:
+    with bind("127.0.0.1", 0) as other:
+        port = other.getsockname()[1]
+        with bind("127.0.0.1", port) as ours:
+            other.listen()
+            with pytest.raises(SettingsError, match=f"port {port} on 127.0.0.1 is in use"):
+                serve(2, ours, tmp_path, lambda _: None)
