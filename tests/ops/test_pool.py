@@ -44,7 +44,7 @@ async def test_an_erasure_without_redis_says_that_it_must_be_done_again(
 ) -> None:
     await pool.execute("INSERT INTO users (id) VALUES ('eve')")
     away = settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:1")})
-    with pytest.raises(PersonError, match="do it again when HUB_REDIS_URL answers"):
+    with pytest.raises(PersonError, match="do it again, with --yes, when HUB_REDIS_URL answers"):
         await erase(away, "eve")
     with pytest.raises(PersonError, match="there is no user eve"):
         await erase(settings, "eve")
