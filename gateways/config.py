@@ -33,7 +33,10 @@ class Limits(BaseModel):
     socket_rooms: int = Field(500, gt=0, description="rooms of one connection in one namespace")
     socket_buffer: int = Field(256, gt=0, description="packets waiting for one client that polls")
     socket_unsent_bytes: int = Field(
-        1 << 20, gt=0, description="bytes waiting for one slow reader; one with more is cut"
+        1 << 20,
+        gt=0,
+        description="bytes waiting for one slow reader, who is cut beyond it;"
+        " a client that comes back and missed more begins afresh",
     )
     recovery_bytes: int = Field(
         64 << 20, gt=0, description="bytes of memory for packets kept for those who come back"

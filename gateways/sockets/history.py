@@ -1,9 +1,8 @@
 """Owns what was sent within the recovery window: what a client that comes back may have missed."""
 
-import heapq
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,9 +15,15 @@ PLACE_BYTES: Final = 1000
 """What a place costs that has any entries."""
 QUIET_PLACES: Final = 100_000
 """For how many places the last entry that was dropped is known."""
+FRAME_BYTES: Final = 50
+"""What a frame adds to its packet, at most."""
 
 Place = tuple[str, str]
 """A namespace and a room of it; for words to obey, the empty namespace and a user."""
+
+
+class TooMuchError(Exception):
+    """A client missed more than it may be given."""
 
 
 @dataclass(slots=True, eq=False)
@@ -30,6 +35,9 @@ class Kept:
     packet: bytes = b""
     words: tuple[str, ...] = ()
     framed: bytes = b""
+
+    def bytes_at_most(self) -> int:
+        return len(self.framed) or len(self.packet) + FRAME_BYTES
 
     def frame(self) -> bytes:
         """With its offset; made when the first client needs it."""
@@ -138,35 +146,42 @@ class History:
         kept = self._places.get(place)
         return kept[-1].seq if kept else self._dropped.get(place, self.floor)
 
-    def missed(self, namespace: str, rooms: Mapping[str, int], after: int) -> list[bytes] | None:
+    def missed(
+        self, namespace: str, rooms: Mapping[str, int], after: int, max_bytes: int
+    ) -> list[bytes] | None:
         """Answer the frames owed, in order; None when that cannot be known any more.
 
-        Owed is what is above `after`, and in a room also above the number the room comes with.
+        Owed is what is above `after`, and in a room also above the number the room comes with. Raises
+        TooMuchError as soon as that is clear: whoever missed a lot must not cost a lot.
         """
         if after > self.head:
             return None
-        lists: list[list[Kept]] = []
+        owed: dict[Kept, None] = {}  # one packet may be for several of the rooms
+        size = 0
         for room, since in rooms.items():
             start = max(after, since)
             if not self._is_whole((namespace, room), start):
                 return None
-            if found := self._above((namespace, room), start):
-                lists.append(found)
-        merged = lists[0] if len(lists) == 1 else heapq.merge(*lists, key=lambda kept: kept.seq)
-        owed = dict.fromkeys(merged)  # one packet may be for several of the rooms
-        return [kept.frame() for kept in owed]
+            for kept in self._above((namespace, room), start):
+                if kept not in owed:
+                    owed[kept] = None
+                    size += kept.bytes_at_most()
+                    if size > max_bytes:
+                        raise TooMuchError
+        in_order = list(owed)[::-1]
+        in_order.sort(key=lambda kept: kept.seq)
+        return [kept.frame() for kept in in_order]
 
     def words(self, user: str, after: int) -> list[tuple[int, tuple[str, ...]]] | None:
         """Answer what was said about a user above a number, in order; None when that is not known."""
         if not self._is_whole(("", user), after):
             return None
-        return [(kept.seq, kept.words) for kept in self._above(("", user), after)]
+        said = [(kept.seq, kept.words) for kept in self._above(("", user), after)]
+        return said[::-1]
 
-    def _above(self, place: Place, after: int) -> list[Kept]:
-        found: list[Kept] = []
+    def _above(self, place: Place, after: int) -> Iterator[Kept]:
+        """The last one first."""
         for kept in reversed(self._places.get(place, ())):
             if kept.seq <= after:
-                break
-            found.append(kept)
-        found.reverse()
-        return found
+                return
+            yield kept

@@ -149,6 +149,11 @@ class Records:
             self._left.put(record)
         self._saves.put(session.pid, record)
 
+    def end(self, pid: str) -> None:
+        """Let nobody come back to a session; who still takes it for connected is cut."""
+        self._lose(pid)
+        self._saves.put(pid, None)
+
     def _record(self, session: Session, *, connected: bool = True) -> SocketSession:
         return SocketSession(
             pid=session.pid,

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from bus.telemetry import RECOVERIES
-from gateways.sockets.history import History
+from gateways.sockets.history import History, TooMuchError
 from gateways.sockets.namespace import Namespace
 from gateways.sockets.records import Records
 from schemas.db import RETRYABLE
@@ -86,7 +86,8 @@ class Recovery:
             stored = await self.records.held(wanted) or await self.records.taken(wanted)
         except RETRYABLE as error:
             log.warning("a session cannot be looked up", error=f"{type(error).__name__}: {error}")
-            stored = None
+            RECOVERIES.labels("unavailable").inc()
+            return False
         if stored is None:
             RECOVERIES.labels("unknown").inc()
             return False
@@ -122,16 +123,19 @@ class Recovery:
         after = max(claim.offset or 0, min(rooms.values(), default=self.history.head))
         if after >= stored.heard:
             after = max(after, stored.as_of)
-        frames = self.history.missed(space.name, rooms, after)
+        try:
+            frames = self.history.missed(space.name, rooms, after, self._max_bytes)
+        except TooMuchError:
+            RECOVERIES.labels("too_much").inc()
+            self.records.end(claim.pid)  # it will not become less
+            return None
         if frames is None:
             RECOVERIES.labels("too_old").inc()
             return None
-        joined = b"".join(frames)
-        if len(joined) > self._max_bytes:
-            RECOVERIES.labels("too_much").inc()
-            return None
         RECOVERIES.labels("recovered").inc()
-        return Owed(stored, rooms, joined)
+        # The next gateway may not know how quiet a room was before it began; what is proved is passed on.
+        proved = {room: max(since, after) for room, since in rooms.items()}
+        return Owed(stored, proved, b"".join(frames))
 
     def _rooms(self, stored: SocketSession, space: Namespace) -> dict[str, int] | None:
         """The rooms as they are today: what the platform said meanwhile is obeyed; None if that is lost."""

@@ -94,12 +94,18 @@ INSERT INTO gateways (id, seq, seen_at) VALUES ($1, $2, now())
 ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, seen_at = excluded.seen_at
 """
 
+# What somebody has locked is left to the next sweep; a gateway goes after the last of its sessions.
 SWEEP: Final = """
-WITH gone AS (
-    DELETE FROM gateways WHERE seen_at < now() - make_interval(secs => 2 * $1) RETURNING id
+WITH old AS (
+    SELECT o.pid FROM socket_sessions o
+    WHERE o.left_at < now() - make_interval(secs => $1)
+       OR o.gateway IN (SELECT id FROM gateways WHERE seen_at < now() - make_interval(secs => 2 * $1))
+    ORDER BY o.pid FOR UPDATE SKIP LOCKED
+), empty AS (
+    DELETE FROM gateways g WHERE g.seen_at < now() - make_interval(secs => 2 * $1)
+    AND NOT EXISTS (SELECT FROM socket_sessions s WHERE s.gateway = g.id)
 )
-DELETE FROM socket_sessions
-WHERE left_at < now() - make_interval(secs => $1) OR gateway IN (SELECT id FROM gone)
+DELETE FROM socket_sessions s USING old WHERE s.pid = old.pid
 """
 
 

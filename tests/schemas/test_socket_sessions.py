@@ -130,7 +130,26 @@ async def test_the_sweep_takes_what_nobody_can_come_back_to(
     await there.sweep()
     rows = await pool.fetch("SELECT pid FROM socket_sessions ORDER BY pid")
     assert [row["pid"] for row in rows] == ["here", "just gone"]
+    await there.sweep()
     assert await pool.fetchval("SELECT array_agg(id) FROM gateways") == ["there"]
+
+
+async def test_the_sweep_waits_for_nobody_and_forgets_nothing(
+    here: SocketSessions, there: SocketSessions, pool: Pool
+) -> None:
+    await here.begin([SESSION, replace(SESSION, pid="q"), replace(LEFT, pid="r")])
+    await here.seen(1)
+    await age(pool, 2 * WINDOW_S + 1)
+    async with pool.acquire() as tx, tx.transaction():
+        await tx.execute("SELECT FROM socket_sessions WHERE pid = 'p' FOR UPDATE")
+        async with asyncio.timeout(10):
+            await there.sweep()
+            await there.sweep()
+    assert await pool.fetchval("SELECT array_agg(pid) FROM socket_sessions") == ["p"]
+    await there.sweep()
+    assert await pool.fetchval("SELECT count(*) FROM socket_sessions") == 0
+    await there.sweep()
+    assert await pool.fetchval("SELECT count(*) FROM gateways") == 0
 
 
 async def test_two_gateways_that_want_the_same_sessions_do_not_lock_each_other_out(

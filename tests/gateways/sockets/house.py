@@ -240,3 +240,16 @@ async def stored(house: House, door: Door, socket_pid: str) -> None:
         return bool(found == door.name)
 
     await until(true)
+
+
+async def left(house: House, socket_pid: str) -> None:
+    """Wait until the row of a session says that its client is gone."""
+
+    async def true() -> bool:
+        return bool(
+            await house.pool.fetchval(
+                "SELECT left_at IS NOT NULL FROM socket_sessions WHERE pid = $1", socket_pid
+            )
+        )
+
+    await until(true)

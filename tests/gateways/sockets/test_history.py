@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from bus.base import PushEntry, Target
 from gateways.sockets import frames
-from gateways.sockets.history import MENTION_BYTES, PLACE_BYTES, History
+from gateways.sockets.history import MENTION_BYTES, PLACE_BYTES, History, Kept, TooMuchError
 
 SPACES = ["/feed", "/live"]
 ROOMS = ["a", "b", "c", "d"]
 USERS = ["ann", "bob"]
 WINDOW_S = 10.0
 MAX_BYTES = 12_000
+PLENTY = 1 << 20
 
 spaces = st.sampled_from(SPACES)
 rooms = st.lists(st.sampled_from(ROOMS), min_size=1, max_size=3, unique=True).map(tuple)
@@ -59,7 +61,7 @@ class Compared(RuleBasedStateMachine):
     def come_back(self, space: str, wanted: Mapping[str, int], back: int) -> None:
         after = self.history.head - back
         joined = {room: self.history.head + since for room, since in wanted.items()}
-        answer = self.history.missed(space, joined, after)
+        answer = self.history.missed(space, joined, after, PLENTY)
         if back < 0:
             assert answer is None, "nobody can have seen what is not there yet"
             return
@@ -131,25 +133,34 @@ def test_a_quiet_room_is_complete_however_old_the_offset() -> None:
     for seq in range(3, 100):
         now += 1
         history.add([entry(seq, "busy")])
-    assert history.missed("/feed", {"quiet": 0}, 1) == []
-    assert history.missed("/feed", {"quiet": 0}, 0) is None
-    assert history.missed("/feed", {"quiet": 0, "busy": 0}, 1) is None
+    assert history.missed("/feed", {"quiet": 0}, 1, PLENTY) == []
+    assert history.missed("/feed", {"quiet": 0}, 0, PLENTY) is None
+    assert history.missed("/feed", {"quiet": 0, "busy": 0}, 1, PLENTY) is None
 
 
 def test_a_packet_for_two_of_the_rooms_comes_once_and_is_framed_once() -> None:
     history = History(10, 1 << 20)
     history.add([entry(1, "a", "b"), entry(2, "b")])
-    first = history.missed("/feed", {"a": 0, "b": 0}, 0)
+    first = history.missed("/feed", {"a": 0, "b": 0}, 0, PLENTY)
     assert first == [frames.numbered("/feed", b'["e",{}]', seq) for seq in (1, 2)]
-    again = history.missed("/feed", {"b": 0}, 0)
+    again = history.missed("/feed", {"b": 0}, 0, PLENTY)
     assert again is not None
     assert again[0] is first[0]
+
+
+def test_two_packets_of_one_entry_keep_their_order() -> None:
+    history = History(10, 1 << 20)
+    first, second = (Target("/feed", ("a",), packet) for packet in (b'["first"]', b'["second"]'))
+    history.add([entry(1, "b"), PushEntry(2, 1, (first, second)), entry(3, "b")])
+    missed = history.missed("/feed", {"a": 0, "b": 0}, 0, PLENTY)
+    assert missed is not None
+    assert missed[1:3] == [frames.numbered("/feed", one.packet, 2) for one in (first, second)]
 
 
 def test_a_room_counts_from_its_own_number_on() -> None:
     history = History(10, 1 << 20)
     history.add([entry(1, "a"), entry(2, "b"), entry(3, "a"), entry(4, "b")])
-    missed = history.missed("/feed", {"a": 2, "b": 3}, 1)
+    missed = history.missed("/feed", {"a": 2, "b": 3}, 1, PLENTY)
     assert missed == [frames.numbered("/feed", b'["e",{}]', seq) for seq in (3, 4)]
 
 
@@ -157,6 +168,32 @@ def test_begun_anew_it_knows_nothing_from_before() -> None:
     history = History(10, 1 << 20)
     history.add([entry(1, "a"), entry(2, "a")])
     history.begin(5)
-    assert history.missed("/feed", {"a": 0}, 1) is None
-    assert history.missed("/feed", {"a": 0}, 5) == []
+    assert history.missed("/feed", {"a": 0}, 1, PLENTY) is None
+    assert history.missed("/feed", {"a": 0}, 5, PLENTY) == []
     assert history.size == 0
+
+
+def test_more_than_may_be_given_is_found_before_all_of_it_was_walked_and_framed() -> None:
+    history = History(10, 1 << 20)
+    history.add([entry(seq, "a", "b") for seq in range(1, 1001)])
+    with pytest.raises(TooMuchError):
+        history.missed("/feed", {"a": 0}, 0, 1000)
+    assert not any(kept.framed for kept in history._places["/feed", "a"])
+
+
+def test_the_bound_is_of_the_frames_and_counts_each_once() -> None:
+    history = History(10, 1 << 20)
+    history.add([entry(seq, "a", "b") for seq in range(1, 11)])
+    frames_of_all = history.missed("/feed", {"a": 0}, 0, PLENTY)
+    assert frames_of_all is not None
+    size = len(b"".join(frames_of_all))
+    assert history.missed("/feed", {"a": 0, "b": 0}, 0, size) == frames_of_all
+    with pytest.raises(TooMuchError):
+        history.missed("/feed", {"a": 0, "b": 0}, 0, size - 1)
+
+
+def test_no_frame_is_larger_than_it_was_counted() -> None:
+    for size in (10, 200, 70_000):
+        kept = Kept(10**18, "/notifications", b'["%b"]' % (b"x" * size))
+        counted = kept.bytes_at_most()
+        assert len(kept.frame()) <= counted

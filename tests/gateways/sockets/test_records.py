@@ -1,11 +1,15 @@
 """The rows of sessions, and what may never get into them: late words, failed words, another log."""
 
+import socket
+
 import orjson
 
+from bus.telemetry import RECOVERIES
 from gateways.sockets.connection import Session
 from schemas.db import Pool
-from tests.gateways.sockets.conftest import Served, token_of
+from tests.gateways.sockets.conftest import Serve, Served, token_of
 from tests.gateways.sockets.raw import RawSocket
+from tests.gateways.sockets.test_slow_readers import stop_reading
 from tests.waiting import until
 
 
@@ -101,3 +105,57 @@ async def test_a_client_that_left_and_closed_in_one_breath_has_left(hub: Served)
     await cut(hub, raw)
     _, again = await connect(hub, pid=answer["pid"])
     assert again["pid"] != answer["pid"]
+
+
+async def test_that_a_session_cannot_be_looked_up_is_not_counted_as_unknown(hub: Served, pool: Pool) -> None:
+    raw, answer = await connect(hub)
+    await cut(hub, raw)
+    await hub.sockets.records.settled()
+    await pool.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE 'it is going down' USING ERRCODE = 'admin_shutdown'; END $$;"
+        "CREATE TRIGGER refuse BEFORE UPDATE ON socket_sessions EXECUTE FUNCTION refuse()"
+    )
+    counted = [RECOVERIES.labels(outcome) for outcome in ("unavailable", "unknown")]
+    before = [one._value.get() for one in counted]
+    _, again = await connect(hub, pid=answer["pid"])
+    assert again["pid"] != answer["pid"]
+    assert [one._value.get() for one in counted] == [before[0] + 1, before[1]]
+
+
+async def test_who_missed_too_much_begins_afresh_and_cannot_ask_again(serve: Serve) -> None:
+    """Also where its old transport is dead, and nobody has noticed."""
+    hub = await serve(socket_unsent_bytes=1_000)
+    raw, answer = await connect(hub)
+    for _ in range(20):
+        hub.deliver("/feed", "feed", data='"' + "x" * 100 + '"')
+    before = RECOVERIES.labels("too_much")._value.get()
+    for _ in range(3):
+        _, again = await connect(hub, "/feed", pid=answer["pid"])
+        assert again["pid"] != answer["pid"]
+    assert RECOVERIES.labels("too_much")._value.get() == before + 1
+    assert await raw.closed() == 4007
+
+
+async def test_who_was_given_as_much_as_may_be_is_not_cut_by_what_comes_next(serve: Serve) -> None:
+    hub = await serve()
+    raw, answer = await connect(hub)
+    await cut(hub, raw)
+    for _ in range(9):
+        hub.deliver("/feed", "feed", data='"' + "x" * 114_000 + '"')
+    raw = await hub.raw()
+    stop_reading(raw)
+    engine = hub.sockets.server.http.sockets[raw.handshake["sid"]]
+    assert engine._transport is not None
+    engine._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    await raw.send(f'40/feed,{{"token":"{token_of("ann")}","recovery":true,"pid":"{answer["pid"]}"}}')
+
+    async def returned() -> bool:
+        return len(hub.sockets.membership.of_user("ann")) == 1
+
+    await until(returned)
+    assert session_of(hub).pid == answer["pid"]
+    assert engine._wire is not None
+    assert engine._wire.unsent() > 500_000
+    hub.deliver("/feed", "feed")
+    assert engine.closing is None

@@ -10,6 +10,7 @@ from tests.gateways.sockets.house import (
     back,
     gone,
     hears,
+    left,
     sign_in,
     stored,
 )
@@ -158,3 +159,26 @@ async def test_a_gateway_that_has_not_noticed_takes_nothing_back(
     assert row is not None
     assert row["gateway"] == "west"
     assert "zone:z" in row["rooms"]
+
+
+async def test_in_a_quiet_room_one_may_move_on_and_on(
+    house: House, east: Door, line: Line, js: JsClient
+) -> None:
+    """Each gateway began after the last event: what was proved by the one before is all it can go by."""
+    socket = await sign_in(js, line)
+    first = await socket.next("connect")
+    await hears(socket, wanted := await house.tell("ann"))
+    for name in ("north", "south", "west"):
+        door = await house.start(name)
+        await house.tell("zoe")
+        await door.at(await house.head())
+        door.sockets.recovery.begin(await house.head())
+        await house.tell("zoe")
+        for one in (east, door):
+            await one.at(await house.head())
+        await gone(socket, line)
+        await left(house, first["pid"])
+        assert (await back(socket, line, door))["recovered"], name
+        await stored(house, door, first["pid"])
+        east = door
+    await hears(socket, wanted + await house.tell("ann"))

@@ -111,11 +111,14 @@ async def test_more_than_a_client_may_be_sent_at_once_is_not_given_back(
     narrow = await house.start("narrow", socket_unsent_bytes=5_000)
     line.lead_to(narrow.url)
     socket = await sign_in(js, line)
-    await socket.next("connect")
+    pid = (await socket.next("connect"))["pid"]
     await gone(socket, line)
     await house.tell(*["ann"] * 40)
     await narrow.at(await house.head())
     await refused_recovery(socket, line, narrow)
+    await narrow.sockets.records.settled()
+    owner = await house.pool.fetchval("SELECT gateway FROM socket_sessions WHERE pid = $1", pid)
+    assert owner == "", "nobody may ask for it again, anywhere"
 
 
 async def test_who_left_by_themselves_comes_back_afresh(
