@@ -5,7 +5,7 @@ import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from glob import glob
 from pathlib import Path
 from tempfile import gettempdir
@@ -47,9 +47,10 @@ def workers(hub: HubProcess) -> dict[int, psutil.Process]:
     """The workers by their numbers."""
     found = {}
     for process in psutil.Process(hub.pid).children():
-        command = process.cmdline()
-        if "ops.worker" in command:
-            found[int(command[command.index("ops.worker") + 1])] = process
+        with suppress(psutil.NoSuchProcess):  # it ended while it was looked at
+            command = process.cmdline()
+            if "ops.worker" in command:
+                found[int(command[command.index("ops.worker") + 1])] = process
     return found
 
 
