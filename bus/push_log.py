@@ -10,6 +10,7 @@ import structlog
 from bus import telemetry
 from bus.base import PUSH, Bus, BusError, Entry, PushEntry
 from bus.log import RelayLog
+from bus.pace import Pace
 from bus.seldom import Seldom
 from bus.tasks import forever
 from bus.worker import Away, unbroken
@@ -33,10 +34,12 @@ class PushTail:
         self._log = RelayLog(pool)
         self._window_s = window_s
         self._away = Away()
+        self._pace = Pace()
         self._say_away = Seldom(log)
         self._say_gap = Seldom(log)
         self.position: int | None = None
         """The number of the last entry delivered; None until the tail has begun."""
+        self._last: Entry | None = None
         self.caught_up = asyncio.Event()
         """Set when everything is delivered that was there when the tail began."""
 
@@ -48,24 +51,57 @@ class PushTail:
         """
 
         async def follow() -> None:
+            if (position := self.position) is None:
+                position = self._begin_at(await self._log.push_floor(self._window_s), begin)
+            elif not await self._is_ours():
+                position = await self._begin_anew(begin)
             head = await self._log.head(PUSH)
-            if self.position is None:
-                self.position = await self._log.push_floor(self._window_s)
-                begin(self.position)
             while True:
-                if self.position >= head:
+                if position >= head:
                     self.caught_up.set()
-                entries = await self._next(self.position)
-                if entries:
+                entries = await self._next(position)
+                if await self._is_elsewhere(entries, position):
+                    position = head = await self._begin_anew(begin)
+                elif entries:
                     self._observe(entries)
                     deliver([PushEntry.from_entry(entry) for entry in entries])
-                    self.position = entries[-1].seq
-                elif (now := await self._log.head(PUSH)) < self.position:
-                    log.error("the log ends before this gateway's position", position=self.position, head=now)
-                    self.position = now
-                    begin(now)
+                    self._last = entries[-1]
+                    position = self.position = self._last.seq
+                    if pause := self._pace.pause_s(len(entries), time.monotonic()):
+                        await asyncio.sleep(pause)
 
         await forever(follow, name="push tail", pause_s=PAUSE_S)
+
+    async def _is_elsewhere(self, entries: Sequence[Entry], position: int) -> bool:
+        """Say whether the log was put back from a backup: its entries do not follow our position."""
+        if entries:
+            return entries[0].prev != position
+        return await self._log.head(PUSH) < position
+
+    async def _is_ours(self) -> bool:
+        """Say whether the log still has what was delivered last, after a time without the database.
+
+        It may have been put back from a backup and have grown beyond our position since. What makes up an
+        entry may change when a person is erased; its place and its instant do not.
+        """
+        if self._last is None:
+            return True
+        ours = PushEntry.from_entry(self._last)
+        found = [PushEntry.from_entry(entry) for entry in await self._log.push(ours.seq - 1, 1)]
+        return [(one.seq, one.prev, one.accepted_ms) for one in found] == [
+            (ours.seq, ours.prev, ours.accepted_ms)
+        ]
+
+    async def _begin_anew(self, begin: Begin) -> int:
+        head = await self._log.head(PUSH)
+        log.error("the log has another history: begun anew at its end", position=self.position, head=head)
+        self._away.note()  # the stream may hold the old history until the relay has looked at it
+        return self._begin_at(head, begin)
+
+    def _begin_at(self, position: int, begin: Begin) -> int:
+        self.position, self._last = position, None
+        begin(position)
+        return position
 
     async def _next(self, position: int) -> list[Entry]:
         """Answer what follows a position; nothing when there was nothing for a while."""
@@ -90,8 +126,7 @@ class PushTail:
         telemetry.PUSH_SEQ.set(entries[-1].seq)
         if not self.caught_up.is_set():
             return
-        now = time.time()
-        for entry in entries:
-            for name, value in entry.fields[:1]:
-                if name == b"at":
-                    telemetry.PUSH_LAG.observe(max(0.0, now - int(value) / 1000))
+        # The one that waited longest speaks for all that came with it.
+        for name, value in entries[0].fields[:1]:
+            if name == b"at":
+                telemetry.PUSH_LAG.observe(max(0.0, time.time() - int(value) / 1000))

@@ -1,6 +1,5 @@
 """Owns the last step of a packet: from the bus to the transports of the sockets that are meant."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bus.base import PushEntry, Target
@@ -34,10 +33,10 @@ class Run:
         if session.recovers:
             if not self._numbered:
                 name = self.namespace
-                self._numbered = b"".join(frames.numbered(name, one, seq) for seq, one in self._packets)
+                self._numbered = joined([frames.numbered(name, one, seq) for seq, one in self._packets])
             return self._numbered
         if not self._plain:
-            self._plain = b"".join(frames.event(self.namespace, one) for _, one in self._packets)
+            self._plain = joined([frames.event(self.namespace, one) for _, one in self._packets])
         return self._plain
 
 
@@ -77,15 +76,20 @@ class Fanout:
             self._send_one(found[0])
             return
         # A socket that is in several of the rooms gets all of them in one piece.
-        pieces: dict[EngineSocket, list[tuple[Run, bytes]]] = {}
+        pieces: dict[EngineSocket, tuple[list[Run], list[bytes]]] = {}
         for run in found:
             for session in self._membership.members(run.namespace, run.rooms):
-                pieces.setdefault(session.connection.socket, []).append((run, run.frames(session)))
-        sent: Counter[str] = Counter()
-        for socket, parts in pieces.items():
-            if socket.send(b"".join(part for _, part in parts)):
-                for run, _ in parts:
-                    sent[run.namespace] += len(run)
+                of_socket = pieces.get(socket := session.connection.socket)
+                if of_socket is None:
+                    pieces[socket] = [run], [run.frames(session)]
+                else:
+                    of_socket[0].append(run)
+                    of_socket[1].append(run.frames(session))
+        sent: dict[str, int] = {}
+        for socket, (parts, pieces_of_it) in pieces.items():
+            if socket.send(joined(pieces_of_it)):
+                for run in parts:
+                    sent[run.namespace] = sent.get(run.namespace, 0) + len(run)
         for namespace, packets in sent.items():
             DELIVERIES.labels(namespace).inc(packets)
 
@@ -106,6 +110,11 @@ class Fanout:
         sent = sum(session.connection.socket.send(frame, droppable=True) for session in members)
         DELIVERIES.labels(target.namespace).inc(sent)
         SIGNALS_DROPPED.inc(len(members) - sent)
+
+
+def joined(parts: Sequence[bytes]) -> bytes:
+    """One piece; of a single part no copy is made."""
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def runs(entries: Sequence[PushEntry]) -> Iterator[Run]:

@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from bus.base import PushEntry
 from gateways.sockets import frames
@@ -47,8 +47,7 @@ class Kept:
         return self.framed
 
 
-@dataclass(slots=True)
-class _Age:
+class _Age(NamedTuple):
     seq: int
     at: float
     size: int
@@ -112,10 +111,11 @@ class History:
             self._ages.append(_Age(entry.seq, now, size, places))
 
     def _put(self, place: Place, kept: Kept) -> None:
-        if place not in self._places:
-            self._places[place] = deque()
+        found = self._places.get(place)
+        if found is None:
+            found = self._places[place] = deque()
             self.size += PLACE_BYTES
-        self._places[place].append(kept)
+        found.append(kept)
 
     def _trim(self, now: float) -> None:
         while self._ages and (self._ages[0].at < now - self.window_s or self.size > self.max_bytes):

@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import pytest
 from redis.asyncio import Redis
 
-from bus.base import PUSH, Bus, PushEntry
+from bus.base import PUSH, Bus, PushEntry, events_stream
 from bus.log import RelayLog
 from bus.outbox import Outbox
 from bus.push_log import PushTail
 from bus.relay import Relay
 from bus.tasks import cancel, spawn
 from schemas.db import Pool
-from tests.bus.conftest import Publish, relayed
+from tests.bus.conftest import PARTITIONS, Publish, relayed
 from tests.waiting import until
 
 WINDOW_S = 100.0
@@ -178,3 +180,86 @@ async def test_a_log_put_back_from_a_backup_begins_anew(
     await pool.execute("DELETE FROM relay_log WHERE seq > 2")
     await at(tail, 2)
     assert heard.begun == [0, 2]
+
+
+@dataclass
+class Gateway:
+    """A tail that can be away from the database for a while."""
+
+    tail: PushTail
+    heard: Heard = field(default_factory=Heard)
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        task = spawn(self.tail.run(self.heard.deliver, self.heard.begun.append), name="tail")
+        yield
+        await cancel(task)
+
+
+async def put_back(pool: Pool, bus: Bus, upto: int) -> None:
+    """As if the database had been put back from a backup that ends at a number, and the relay had looked."""
+    await bus.drop([PUSH, *(events_stream(partition) for partition in range(PARTITIONS))])
+    await pool.execute("DELETE FROM relay_log WHERE seq > $1", upto)
+    await pool.execute(
+        "UPDATE relay_heads h SET seq = CASE WHEN stream LIKE 'events:%' THEN coalesce(("
+        " SELECT max(seq) FROM relay_log WHERE 'events:' || partition = h.stream), 0) ELSE $1 END",
+        upto,
+    )
+
+
+async def test_a_log_put_back_that_has_grown_beyond_the_position_begins_anew(
+    relay: Relay, publish: Publish, pool: Pool, bus: Bus
+) -> None:
+    gateway = Gateway(PushTail(bus, pool, window_s=WINDOW_S))
+    task = spawn(relay.run(), name="relay")
+    async with gateway.following():
+        await publish(4)
+        await at(gateway.tail, 4)
+    await cancel(task)
+    await put_back(pool, bus, 2)
+    task = spawn(relay.run(), name="relay")
+    await publish(5)
+    await relayed(pool, 7)  # an entry 4 is there, and 5 follows it; but they are others
+    async with gateway.following():
+        await at(gateway.tail, 7)
+        await publish(2)
+        await at(gateway.tail, 9)
+    await cancel(task)
+    assert gateway.heard.begun == [0, 7]
+    assert [entry.seq for entry in gateway.heard.entries] == [1, 2, 3, 4, 8, 9]
+
+
+async def test_entries_that_do_not_follow_the_position_begin_anew(
+    relay: Relay, publish: Publish, pool: Pool, bus: Bus, follow: Follow
+) -> None:
+    task = spawn(relay.run(), name="relay")
+    tail, heard = await follow()
+    await publish(6)
+    await at(tail, 6)
+    await cancel(task)
+    async with pool.acquire() as tx, tx.transaction():  # 5 and 6 never were, and 7 to 9 came at once
+        await tx.execute("DELETE FROM relay_log WHERE seq IN (5, 6)")
+        await tx.execute(
+            "INSERT INTO relay_log (seq, push_prev, control, relayed_at)"
+            " SELECT n, CASE n WHEN 7 THEN 4 ELSE n - 1 END, '{suspend,bob}', now()"
+            " FROM generate_series(7, 9) n"
+        )
+        await tx.execute("UPDATE relay_heads SET seq = 9 WHERE stream IN ('log', 'push')")
+    await at(tail, 9)
+    assert heard.begun == [0, 9]
+    assert [entry.seq for entry in heard.entries] == [1, 2, 3, 4, 5, 6]
+
+
+async def test_a_tail_that_lost_the_database_for_a_while_goes_on_where_it_was(
+    relaying: Relay, publish: Publish, pool: Pool, bus: Bus
+) -> None:
+    gateway = Gateway(PushTail(bus, pool, window_s=WINDOW_S))
+    async with gateway.following():
+        await publish(4)
+        await at(gateway.tail, 4)
+    await publish(4)
+    await relayed(pool, 8)
+    async with gateway.following():
+        await at(gateway.tail, 8)
+    assert gateway.heard.begun == [0]
+    assert gateway.heard.chained(0)
