@@ -29,6 +29,7 @@ from bus.base import BusError
 TIMEOUT_S: Final = 3.0
 LEAST_LOOK_S: Final = 0.5  # for a member that is asked for the map: one that hangs leaves time for others
 MAX_CONNECTIONS: Final = 512  # to each server
+QUIET_S: Final = 5.0  # whoever only listens asks then whether the server is still there
 
 Address = tuple[str, int]
 Say = Callable[..., Awaitable[Any]]
@@ -50,50 +51,56 @@ class RedisServers:
         self._clients: dict[Address, aioredis.Redis] = {}
         self._slots: dict[tuple[int, int], Address] = {}
         """Who serves which range of slots; a single server serves them all."""
-        self._outdated = True
+        self._doubted: set[Address] = set()
+        """Who failed or redirected: the map is asked for again by whoever needs them, and by nobody else."""
         self._turn = 0
         self._looking = asyncio.Lock()
 
     @asynccontextmanager
     async def conversation(self, key: str) -> AsyncIterator[Say]:
         """Talk with the server that holds a key; raises BusError, also when it takes too long."""
-        async with self._explained(), asyncio.timeout(TIMEOUT_S):
+        async with self._explained(key), asyncio.timeout(TIMEOUT_S):
             yield partial(self._say, await self._holder(key))
 
     @asynccontextmanager
-    async def listening(self, channel: str) -> AsyncIterator[PubSub]:
+    async def listening(self, channel: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """Listen to a channel; a cluster passes on to every member what one of them was told."""
-        async with self._explained():
+        async with self._explained(channel):
             async with asyncio.timeout(TIMEOUT_S):
                 server = self._at(await self._holder(channel))
             async with server.pubsub(ignore_subscribe_messages=True) as pubsub:
                 async with asyncio.timeout(TIMEOUT_S):
                     await pubsub.subscribe(channel)
-                yield pubsub
+                    await pubsub.get_message(timeout=None)  # the confirmation
+                yield _heard(pubsub)
 
     async def close(self) -> None:
         """Give back all connections."""
         await self._keep(())
 
     @asynccontextmanager
-    async def _explained(self) -> AsyncIterator[None]:
+    async def _explained(self, key: str) -> AsyncIterator[None]:
         """Turn what the client library raises into BusError, and doubt the map where it may be the cause."""
         try:
             yield
         except TimeoutError as error:
-            self._outdated = True
+            self._doubt(self._known(key))
             raise BusError("no answer in time") from error
         except (RedisError, OSError) as error:
             if not isinstance(error, ResponseError) or isinstance(error, ClusterDownError | MovedError):
-                self._outdated = True
+                self._doubt(self._known(key))
             raise BusError(f"{type(error).__name__}: {error}") from error
+
+    def _doubt(self, address: Address | None) -> None:
+        if address is not None:
+            self._doubted.add(address)
 
     async def _say(self, address: Address, *words: Any) -> Any:
         """Send a command; follow one redirection, since with two the map is wrong anyway."""
         try:
             return await self._at(address).execute_command(*words)  # type: ignore[no-untyped-call]
         except MovedError as moved:
-            self._outdated = True
+            self._doubt(address)
             server = self._at((moved.host or address[0], moved.port))
             return await server.execute_command(*words)  # type: ignore[no-untyped-call]
         except AskError as asked:
@@ -104,16 +111,24 @@ class RedisServers:
                 return (await pipeline.execute())[1]
 
     async def _holder(self, key: str) -> Address:
-        if self._outdated:
+        if self._trusted(key) is None:
             async with self._looking:
-                if self._outdated:
+                if self._trusted(key) is None:  # else somebody else has looked meanwhile
                     await self._look()
+        if address := self._known(key):
+            return address
+        raise BusError(f"no member of the cluster serves slot {key_slot(key.encode())}")
+
+    def _trusted(self, key: str) -> Address | None:
+        address = self._known(key)
+        return None if address in self._doubted else address
+
+    def _known(self, key: str) -> Address | None:
         slot = key_slot(key.encode())
         for (first, last), address in self._slots.items():
             if first <= slot <= last:
                 return address
-        self._outdated = True
-        raise BusError(f"no member of the cluster serves slot {slot}")
+        return None
 
     async def _look(self) -> None:
         """Ask for the map: each time another member first, because one that is cut off tells old news."""
@@ -129,7 +144,8 @@ class RedisServers:
                 failure = error
                 continue
             if slots:  # else it came back from the dead and knows nobody yet
-                self._slots, self._outdated = slots, False
+                self._slots = slots
+                self._doubted.clear()
                 await self._keep(slots.values())
                 return
         raise failure or BusError("no member of the cluster serves anything")
@@ -169,3 +185,22 @@ class RedisServers:
             client = self._clients.pop(address)
             await client.aclose()
             await client.connection_pool.disconnect()
+
+
+async def _heard(pubsub: PubSub) -> AsyncIterator[bytes]:
+    """Yield what is told; raises TimeoutError when the line is dead, which else nobody would notice."""
+    asked = False
+    while True:
+        try:
+            async with asyncio.timeout(TIMEOUT_S if asked else QUIET_S):
+                message = await pubsub.get_message(timeout=None)
+        except TimeoutError:
+            if asked:
+                raise
+            asked = True
+            async with asyncio.timeout(TIMEOUT_S):
+                await pubsub.ping()  # the answer comes like a message
+            continue
+        asked = False
+        if message and message["type"] == "message":
+            yield message["data"]

@@ -7,7 +7,7 @@ It may be repeated: it does nothing when the stream has moved on.
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 from redis.exceptions import NoScriptError
 
@@ -112,8 +112,8 @@ class RedisBus:
 
     @asynccontextmanager
     async def signals(self) -> AsyncIterator[AsyncIterator[bytes]]:
-        async with self._servers.listening(self._key("signals")) as pubsub:
-            yield _payloads(pubsub)
+        async with self._servers.listening(self._key("signals")) as heard:
+            yield heard
 
     async def count(self, name: str, member: str, value: int, ttl_s: float) -> int:
         return await self._run(COUNT, name, member, value, int(ttl_s * 1000))
@@ -133,11 +133,6 @@ class RedisBus:
                 return int(await say("EVALSHA", script.sha, 1, key, *args))
             except NoScriptError:
                 return int(await say("EVAL", script.text, 1, key, *args))
-
-
-async def _payloads(pubsub: Any) -> AsyncIterator[bytes]:
-    async for message in pubsub.listen():
-        yield message["data"]
 
 
 def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:

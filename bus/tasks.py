@@ -1,6 +1,7 @@
 """Owns background tasks: a reference is kept, and a failure is never silent."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
@@ -48,12 +49,12 @@ def cancelled() -> bool:
 
 async def forever(work: Callable[[], Awaitable[None]], *, name: str, pause_s: float) -> None:
     """Do work again and again, also after it failed: a loop that nobody restarts must not die."""
-    say = Seldom(log)
+    say, say_failed = Seldom(log), Seldom(log, level=logging.ERROR)
     while not cancelled():
         try:
             await work()
         except RETRYABLE as error:
             say("interrupted, trying again", task=name, error=f"{type(error).__name__}: {error}")
-        except Exception:
-            log.exception("failed, trying again", task=name)
+        except Exception:  # noqa: BLE001  it is said, with its trace
+            say_failed("failed, trying again", task=name, exc_info=True)
         await asyncio.sleep(pause_s)

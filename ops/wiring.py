@@ -22,7 +22,7 @@ from bus.push_log import PushTail
 from bus.redis_streams import RedisBus
 from bus.relay import RELAYED, Relay, RelayConfig
 from bus.signals import Signals
-from bus.tasks import cancel, spawn
+from bus.tasks import cancel, forever, spawn
 from bus.viewers import ViewerCounts
 from bus.worker import GroupWorker
 from gateways.auth import Authenticator, Keys, PublicKey, SharedSecret
@@ -34,7 +34,7 @@ from schemas import migrate
 from schemas.clock import Clock, SystemClock
 from schemas.db import Pool, create_pool
 from schemas.events.registry import REGISTRY
-from schemas.listen import Listener
+from schemas.listen import RECONNECT_S, Listener
 from schemas.store import stats
 from schemas.store.events import EventLog
 from schemas.store.users import Users
@@ -82,7 +82,7 @@ async def doors(parts: Base, *, dev_secret: str | None = None) -> AsyncIterator[
     """Make what the doors need, and listen for what the relay does."""
     listener = Listener(parts.dsn, RELAYED)
     running = [
-        spawn(listener.run(), name="listener"),
+        spawn(forever(listener.listen, name="listener", pause_s=RECONNECT_S), name="listener"),
         spawn(watch(parts.pool), name="gauges"),  # here, because here /metrics is asked
     ]
     try:

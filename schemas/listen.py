@@ -5,11 +5,8 @@ import contextlib
 from collections.abc import Awaitable, Callable
 
 import asyncpg
-import structlog
 
-from schemas.db import RETRYABLE, connect
-
-log = structlog.get_logger(__name__)
+from schemas.db import connect
 
 POLL_S = 1.0  # a notification may be lost with its connection: look again after this long
 RECONNECT_S = 0.5
@@ -17,23 +14,15 @@ CHECK_S = 5.0
 
 
 class Listener:
-    """Listens on one channel with a connection of its own, and comes back when it breaks."""
+    """Listens on one channel with a connection of its own."""
 
     def __init__(self, dsn: str, channel: str) -> None:
         self._dsn = dsn
         self._channel = channel
         self._bell = asyncio.Event()  # rung once, then replaced: whoever holds it misses nothing
 
-    async def run(self) -> None:
-        """Listen for ever; run it as a background task."""
-        while True:
-            try:
-                await self._listen()
-            except RETRYABLE as error:
-                log.warning("listening was cut", channel=self._channel, error=str(error))
-            await asyncio.sleep(RECONNECT_S)
-
-    async def _listen(self) -> None:
+    async def listen(self) -> None:
+        """Listen until the connection breaks: answers, or raises one of RETRYABLE; then call it again."""
         connection = await connect(self._dsn)
         rung = asyncio.Event()
         try:

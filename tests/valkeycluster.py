@@ -1,5 +1,6 @@
 """Valkey clusters for tests: real `valkey-server` processes on loopback, of which some may be killed."""
 
+import signal
 import socket
 import subprocess
 import time
@@ -11,6 +12,7 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from ops.embedded.account import ours
 from ops.embedded.valkey import program
 
 PASSWORD = "a-password-of-tests"
@@ -51,7 +53,8 @@ class Member:
         config = self._folder / "valkey.conf"
         config.write_text(f"{SETTINGS}port {self.port}\ncluster-port {self.bus_port}\n")
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([program(), config], cwd=self._folder, stdout=log, stderr=log)
+            command = ours().command(signal.SIGKILL, [program(), config])  # ends with us
+            self._process = subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
 
     def signal(self, number: int) -> None:
         assert self._process is not None

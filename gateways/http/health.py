@@ -1,7 +1,9 @@
 """Owns the signs of life: /health/live, /health/ready, /metrics."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -9,12 +11,14 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ConfigDict
 
+from bus.seldom import Seldom
 from bus.telemetry import exposed
 from gateways.http.route import Call, Reply, Route, answer
 
 CHECK_S = 2.0
 
 log = structlog.get_logger(__name__)
+_say: defaultdict[str, Seldom] = defaultdict(partial(Seldom, log))  # by dependency
 
 
 class Alive(BaseModel):
@@ -54,7 +58,7 @@ async def _state(name: str, check: Callable[[], Awaitable[None]]) -> str:
         return f"no answer within {CHECK_S:g} s"
     except Exception as error:  # noqa: BLE001  whatever a check raises means: not ready
         # Anyone may ask, and messages of drivers name hosts and users: those stay in the log.
-        log.warning("a dependency is not ready", dependency=name, error=str(error) or type(error).__name__)
+        _say[name]("a dependency is not ready", dependency=name, error=str(error) or type(error).__name__)
         return f"fails ({type(error).__name__})"
     return "ok"
 

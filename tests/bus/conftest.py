@@ -7,21 +7,25 @@ import pytest
 
 from bus.appender import Appender
 from bus.base import Bus
+from bus.consumer import Consumer
 from bus.outbox import Outbox
 from bus.partitions import agree
 from bus.redis_streams import RedisBus
 from bus.relay import Relay, RelayConfig
 from bus.tasks import cancel, spawn
+from bus.worker import GroupWorker
 from ops.embedded.postgres import EmbeddedPostgres
 from schemas.db import Pool, connect
 from schemas.events.base import Event
 from schemas.events.content import ContentLiked
+from tests.bus.groups import consumer
 from tests.valkeycluster import ValkeyCluster, valkey_cluster
 from tests.waiting import until
 
 PARTITIONS = 4
 
 Publish = Callable[..., Awaitable[list[Event]]]
+StartWorker = Callable[..., "asyncio.Task[None]"]
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +82,28 @@ def publish(pool: Pool) -> Publish:
         return events
 
     return do
+
+
+@pytest.fixture
+async def applied(pool: Pool) -> None:
+    """What the group did: a row each time it handled an event, so that a second time would show."""
+    await pool.execute("CREATE TABLE applied (n bigint GENERATED ALWAYS AS IDENTITY, id uuid, subject text)")
+
+
+@pytest.fixture
+async def start(pool: Pool, bus: Bus, agreed: None, applied: None) -> AsyncIterator[StartWorker]:
+    running: list[asyncio.Task[None]] = []
+
+    def begin(name: str = "w1", using: Consumer | None = None) -> "asyncio.Task[None]":
+        worker = GroupWorker(
+            using or consumer(), worker=name, pool=pool, bus=bus, partitions=PARTITIONS, lease_s=0.6
+        )
+        task = spawn(worker.run(), name=name)
+        running.append(task)
+        return task
+
+    yield begin
+    await cancel(*running)
 
 
 @pytest.fixture

@@ -1,86 +1,30 @@
-"""Groups: exactly once, in order per subject, whatever fails."""
+"""Groups: every event once and in order per subject, whoever works, leaves, hangs or begins again."""
 
-import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 
 import orjson
 import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from bus import parked
 from bus.base import Bus, BusError, Entry, PushEntry, events_stream
-from bus.consumer import Consumer, Handler, PartitionWork
+from bus.consumer import PartitionWork
 from bus.log import RelayLog
 from bus.memory import MemoryBus
 from bus.positions import LostLeaseError, Positions, lock_group, rewind
 from bus.push_log import PushTail
 from bus.relay import SESSION, Relay
-from bus.retry import Retry
 from bus.tasks import cancel, spawn
 from bus.worker import GroupWorker
-from schemas.db import PAUSED_S, Connection, Pool
-from schemas.events.base import Event
+from schemas.db import PAUSED_S, Pool
 from schemas.events.content import ContentLiked
-from tests.bus.conftest import PARTITIONS, Publish, relayed
+from tests.bus.conftest import PARTITIONS, Publish, StartWorker, relayed
+from tests.bus.groups import all_applied, consumer
 from tests.waiting import until
 
-QUICK = Retry(attempts=3, first=timedelta(milliseconds=10), factor=1)
-
-
-@pytest.fixture(autouse=True)
-async def applied(pool: Pool) -> None:
-    """What the group did: a row each time it handled an event, so that a second time would show."""
-    await pool.execute("CREATE TABLE applied (n bigint GENERATED ALWAYS AS IDENTITY, id uuid, subject text)")
-
-
-async def apply(tx: Connection, events: Sequence[Event]) -> None:
-    await tx.executemany(
-        "INSERT INTO applied (id, subject) VALUES ($1, $2)", [(event.id, event.subject) for event in events]
-    )
-
-
-def consumer(handler: Handler = apply, retry: Retry = QUICK) -> Consumer:
-    return Consumer(group="g", handlers={ContentLiked: handler}, retry=retry)
-
-
-StartWorker = Callable[..., "asyncio.Task[None]"]
-
-
-@pytest.fixture
-async def start(pool: Pool, bus: Bus, agreed: None) -> AsyncIterator[StartWorker]:
-    running: list[asyncio.Task[None]] = []
-
-    def begin(name: str = "w1", using: Consumer | None = None) -> "asyncio.Task[None]":
-        worker = GroupWorker(
-            using or consumer(), worker=name, pool=pool, bus=bus, partitions=PARTITIONS, lease_s=0.6
-        )
-        task = spawn(worker.run(), name=name)
-        running.append(task)
-        return task
-
-    yield begin
-    await cancel(*running)
-
-
-async def all_applied(pool: Pool, events: Sequence[Event]) -> None:
-    async def done() -> bool:
-        return bool(await pool.fetchval("SELECT count(*) >= $1 FROM applied", len(events)))
-
-    await until(done)
-    await assert_once_and_in_order(pool, events)
-
-
-async def assert_once_and_in_order(pool: Pool, events: Sequence[Event]) -> None:
-    rows = await pool.fetch("SELECT id, subject FROM applied ORDER BY n")
-    assert len(rows) == len(events)
-    for subject in {event.subject for event in events}:
-        assert [r["id"] for r in rows if r["subject"] == subject] == [
-            e.id for e in events if e.subject == subject
-        ]
+pytestmark = pytest.mark.usefixtures("applied")
 
 
 async def test_every_event_is_applied_once_and_in_order_per_subject(
@@ -218,114 +162,6 @@ async def test_what_only_a_stream_holds_is_not_handled(
     await cancel(relaying)
 
 
-async def test_a_failing_event_is_parked_and_only_its_subject_waits(
-    pool: Pool, relaying: Relay, publish: Publish, start: StartWorker
-) -> None:
-    healed = asyncio.Event()
-
-    async def picky(tx: Connection, events: Sequence[Event]) -> None:
-        if not healed.is_set() and any(event.subject == "content:c1" for event in events):
-            raise RuntimeError("c1 is broken")
-        await apply(tx, events)
-
-    start(using=consumer(picky, Retry(attempts=1000, first=timedelta(milliseconds=10), factor=1)))
-    events = await publish(12, subjects=3)
-
-    async def others_are_done() -> bool:
-        return bool(
-            await pool.fetchval(
-                "SELECT (SELECT count(*) FROM applied) = 8 AND (SELECT count(*) FROM parked) = 4"
-            )
-        )
-
-    await until(others_are_done)
-    waiting = await parked.find(pool, "g", ["parked"], 10)
-    assert {event.subject for event in waiting} == {"content:c1"}
-    assert [event.attempts > 0 for event in waiting] == [True, False, False, False]
-    assert "c1 is broken" in (waiting[0].error or "")
-    healed.set()
-    await all_applied(pool, events)
-    assert await parked.find(pool, "g", ["parked", "dead"], 10) == []
-
-
-async def test_spent_attempts_make_an_event_dead_and_its_subject_goes_on(
-    pool: Pool, relaying: Relay, publish: Publish, start: StartWorker
-) -> None:
-    events = await publish(4, subjects=1)
-    broken = events[1].id
-
-    async def picky(tx: Connection, batch: Sequence[Event]) -> None:
-        if any(event.id == broken for event in batch):
-            raise RuntimeError("never")
-        await apply(tx, batch)
-
-    start(using=consumer(picky))
-
-    async def rest_is_done() -> bool:
-        return bool(await pool.fetchval("SELECT count(*) = 3 FROM applied"))
-
-    await until(rest_is_done)
-    [dead] = await parked.find(pool, "g", ["dead"], 10)
-    assert (dead.event_id, dead.attempts) == (str(broken), 3)
-
-
-async def test_a_redriven_event_is_handled_late(
-    pool: Pool, relaying: Relay, publish: Publish, start: StartWorker
-) -> None:
-    healed = asyncio.Event()
-
-    async def picky(tx: Connection, batch: Sequence[Event]) -> None:
-        if not healed.is_set():
-            raise RuntimeError("not yet")
-        await apply(tx, batch)
-
-    start(using=consumer(picky))
-    events = await publish(1)
-
-    async def dead() -> bool:
-        return bool(await parked.find(pool, "g", ["dead"], 1))
-
-    await until(dead)
-    healed.set()
-    async with pool.acquire() as tx:
-        assert await parked.redrive(tx, "g", None) == 1
-    await all_applied(pool, events)
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        FileNotFoundError("a file"),
-        TimeoutError(),
-        RuntimeError("nul \0 and \ud800 surrogate"),
-        "wrong arguments",
-    ],
-    ids=["os", "time-out", "words that no column holds", "driver"],
-)
-async def test_whatever_an_event_does_only_its_subject_waits(
-    pool: Pool, relaying: Relay, publish: Publish, start: StartWorker, failure: Exception | str
-) -> None:
-    async def poisoned(tx: Connection, events: Sequence[Event]) -> None:
-        if any(event.subject == "content:c1" for event in events):
-            if isinstance(failure, Exception):
-                raise failure
-            await tx.execute("SELECT $1::int", 1, 2)
-        await apply(tx, events)
-
-    start(using=consumer(poisoned))
-    await publish(40, subjects=20)
-
-    async def dead_and_done() -> bool:
-        return bool(
-            await pool.fetchval(
-                "SELECT (SELECT count(*) FROM applied) = 38"
-                " AND (SELECT count(*) FROM parked WHERE state = 'dead') = 2"
-            )
-        )
-
-    await until(dead_and_done)
-
-
 STOPPED_WHILE_READING = """
 import asyncio, asyncpg, os, signal, sys
 async def main():
@@ -363,22 +199,6 @@ async def test_the_server_ends_a_session_whose_process_was_stopped(pool: Pool, d
     finally:
         stopped.kill()
         stopped.wait()
-
-
-async def test_an_event_of_an_unknown_type_is_set_aside_and_not_skipped(
-    pool: Pool, relay: Relay, publish: Publish, start: StartWorker
-) -> None:
-    await publish(1)
-    await pool.execute("UPDATE events SET type = 'content.from_the_future'")
-    relaying = spawn(relay.run(), name="relay")
-    start()
-
-    async def dead() -> bool:
-        return bool(await parked.find(pool, "g", ["dead"], 1))
-
-    await until(dead)
-    assert await pool.fetchval("SELECT count(*) FROM applied") == 0
-    await cancel(relaying)
 
 
 async def test_a_rewound_group_handles_everything_again(

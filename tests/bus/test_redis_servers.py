@@ -1,12 +1,14 @@
 """A cluster as the bus meets it: members that are away, streams that move, signals through any member."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
 from redis.asyncio import Redis
 
+from bus import redis_servers
 from bus.base import BusError, Entry
 from bus.redis_servers import addresses
 from bus.redis_streams import RedisBus
@@ -45,6 +47,24 @@ async def test_a_named_member_that_is_away_is_passed_over(cluster_urls: str) -> 
     bus = RedisBus(f"{AWAY},{AWAY},{cluster_urls}", prefix="test")
     assert await bus.last(SHARDS) == [0] * len(SHARDS)
     await bus.close()
+
+
+async def test_a_member_that_hangs_is_nothing_to_the_streams_of_others(
+    bus: RedisBus, shared_cluster: ValkeyCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owners = {stream: shared_cluster.owner(f"test:{stream}") for stream in SHARDS}
+    assert await bus.last(SHARDS) == [0] * len(SHARDS)
+    monkeypatch.setattr(redis_servers, "TIMEOUT_S", 0.2)  # over before the cluster finds it missing
+    hanging, looks = owners["s0"], bus._servers._turn
+    hanging.signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(BusError):
+            await bus.last(["s0"])
+        assert await bus.last([stream for stream in SHARDS if owners[stream] is not hanging])
+        assert bus._servers._turn == looks  # nobody asked for the map, for which it may be waited
+    finally:
+        hanging.signal(signal.SIGCONT)
+    shared_cluster.wait_whole()
 
 
 async def test_several_addresses_of_servers_that_are_no_cluster_are_refused(redis_url: str) -> None:

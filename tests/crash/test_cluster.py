@@ -2,16 +2,18 @@
 
 import asyncio
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from uuid import UUID
 
 import pytest
 
 from bus import telemetry
 from bus.appender import Appender
-from bus.base import PUSH, BusError, PushEntry
+from bus.base import PUSH, BusError, PushEntry, events_stream
 from bus.consumer import Consumer
 from bus.log import RelayLog
 from bus.outbox import Outbox
@@ -75,6 +77,18 @@ class Hub:
             return await self.bus.last([PUSH]) == [await RelayLog(self.pool).head(PUSH)]
         except BusError:
             return False
+
+    async def lateness(self, streams: Sequence[str]) -> float:
+        """How long it takes until some streams hold what the log has now, in seconds."""
+        heads = [await RelayLog(self.pool).head(stream) for stream in streams]
+        began = time.monotonic()
+
+        async def there() -> bool:
+            lasts = await self.bus.last(streams)
+            return all(last >= head for last, head in zip(lasts, heads, strict=True))
+
+        await until(there)
+        return time.monotonic() - began
 
     async def settled(self) -> bool:
         return bool(await self.pool.fetchval("SELECT count(*) >= $1 FROM handled", COUNT))
@@ -192,3 +206,24 @@ async def test_a_primary_without_replica_is_away_for_a_while(cluster: ValkeyClus
         COUNT - 1,
         COUNT,
     ]
+
+
+@pytest.mark.parametrize("cluster", ["bare"], indirect=True)
+async def test_a_primary_that_hangs_delays_only_its_own_streams(cluster: ValkeyCluster, hub: Hub) -> None:
+    for member in cluster.members:
+        member.ask("CONFIG", "SET", "cluster-require-full-coverage", "no")
+    streams = (PUSH, *map(events_stream, range(PARTITIONS)))
+    lost = cluster.owner("test:push")
+    others = [stream for stream in streams if cluster.owner(f"test:{stream}") is not lost]
+    assert others
+    publishing = asyncio.ensure_future(hub.publish())
+    await hub.wait_delivered(COUNT // 3)
+    lost.signal(signal.SIGSTOP)
+    try:
+        lateness = []
+        while not publishing.done():
+            lateness.append(await hub.lateness(others))
+        assert median(lateness) < 0.5, lateness
+    finally:
+        lost.signal(signal.SIGCONT)
+    await hub.assert_nothing_lost_nothing_doubled()

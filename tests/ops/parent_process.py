@@ -1,5 +1,7 @@
 """A small hub for tests to kill: starts the embedded servers, says where they are, and watches them.
 
+Its standard input is a pipe that whoever started it holds; when it ends, so does this, however that happened.
+
 python parent_process.py DATA_DIR [BYTES_OF_SPACE_NEEDED]
 """
 
@@ -20,7 +22,9 @@ from ops.embedded.valkey import EmbeddedValkey
 
 async def _watch(supervisor: Supervisor, ready: Mapping[str, object]) -> None:
     watching = asyncio.ensure_future(supervisor.watch())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, watching.cancel)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, watching.cancel)
+    loop.add_reader(sys.stdin, watching.cancel)
     sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
     await asyncio.wait([watching])

@@ -50,6 +50,7 @@ def launch(
     changed = user is not None and user.uid != os.geteuid()
     return subprocess.Popen(
         [*before, python, str(code / _PARENT), *(str(argument) for argument in arguments)],
+        stdin=subprocess.PIPE,  # ends with us, and tells it so
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

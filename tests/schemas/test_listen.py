@@ -14,7 +14,7 @@ from schemas.listen import Listener
 @pytest.fixture
 async def listener(database: str, pool: Pool) -> AsyncIterator[Listener]:
     made = Listener(database, "news")
-    task = spawn(made.run(), name="listener")
+    task = spawn(made.listen(), name="listener")
     async with asyncio.timeout(20):
         # its first bell tells that it listens
         await made._bell.wait()

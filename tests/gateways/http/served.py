@@ -15,7 +15,7 @@ from bus.outbox import Outbox
 from bus.push_log import PushTail
 from bus.relay import RELAYED
 from bus.signals import Signals
-from bus.tasks import cancel, spawn
+from bus.tasks import cancel, forever, spawn
 from bus.viewers import ViewerCounts
 from gateways.auth import Authenticator, SharedSecret, issue
 from gateways.config import GatewayConfig, Limits
@@ -24,7 +24,7 @@ from gateways.http.application import http_application
 from gateways.http.connections import Patience, served
 from schemas.clock import SystemClock
 from schemas.db import Pool
-from schemas.listen import Listener
+from schemas.listen import RECONNECT_S, Listener
 from schemas.store.events import EventLog
 from schemas.store.users import Users
 
@@ -100,7 +100,7 @@ async def logged(pool: Pool) -> int:
 async def gateway_on(database: str, pool: Pool, bus: Bus) -> AsyncIterator[Gateway]:
     """Everything the doors need, with the default limits and the development sign-in."""
     listener = Listener(database, RELAYED)
-    listening = spawn(listener.run(), name="listener")
+    listening = spawn(forever(listener.listen, name="listener", pause_s=RECONNECT_S), name="listener")
     clock = SystemClock()
     made = Gateway(
         name="test",

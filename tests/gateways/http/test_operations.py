@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import replace
 
+from structlog.testing import capture_logs
+
 from gateways.gateway import Gateway
 from tests.gateways.http.served import Caller, serving
 
@@ -39,6 +41,16 @@ async def test_not_ready_names_what_fails_and_nothing_secret(gateway: Gateway) -
         assert answered.json["checks"]["database"] == "ok"
         assert answered.json["checks"]["redis"] == "fails (ConnectionRefusedError)"
         assert b"hunter2" not in answered.body
+
+
+async def test_a_dependency_that_is_away_is_not_a_line_for_each_question(gateway: Gateway) -> None:
+    checks = {"this one": broken, "that one": broken}
+    with capture_logs() as logs:
+        async with serving(replace(gateway, readiness=checks)) as nobody:
+            for _ in range(3):
+                assert (await nobody.get("/health/ready")).status == 503
+    said = [line["dependency"] for line in logs if line["event"] == "a dependency is not ready"]
+    assert sorted(said) == ["that one", "this one"]
 
 
 async def test_a_dependency_that_hangs_is_not_waited_for(gateway: Gateway) -> None:
