@@ -4,7 +4,8 @@
 ARGS ?=
 PYTHON ?=
 WEB := gateways/web/node_modules/.ready
-PEERS := $(patsubst %/package-lock.json,%/node_modules/.ready,$(wildcard ops/bench/peers/*/package-lock.json))
+LOCKS := $(wildcard ops/bench/peers/*/package-lock.json ops/chaos/client/package-lock.json)
+PEERS := $(LOCKS:%/package-lock.json=%/node_modules/.ready)
 # What uv may find in .venv comes first, so that a node of ours wins over one that is too old.
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 
@@ -41,7 +42,7 @@ format: .venv/.dev
 	@$(RUN) ruff check --fix .
 
 clean:
-	rm -rf .venv gateways/web/node_modules ops/bench/peers/*/node_modules
+	rm -rf .venv gateways/web/node_modules ops/bench/peers/*/node_modules ops/chaos/client/node_modules
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv: .venv/.runtime $(WEB)

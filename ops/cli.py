@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "replay": ("ops.commands.aside:replay", "Rebuild what a group made, from the log."),
     "users": ("ops.commands.people:users", "Suspend, resume and erase people."),
     "bench": ("ops.bench.command:bench", "Measure the hub beside its peer."),
+    "chaos": ("ops.commands.chaos:chaos", "Kill real processes and say what was lost."),
     "doctor": ("ops.commands.look:doctor", "Check every dependency and say what to do."),
     "config": ("ops.commands.look:config", "Show the effective settings, secrets masked."),
 }

@@ -10,13 +10,16 @@ from ops.bench.bus_ways import READ, WRITTEN, bare_ways, hub_ways
 from ops.bench.comparison import Bench, Conditions, Site, Subject, report, site, turns
 from ops.bench.cpu import pinned
 from ops.bench.generator import PhasePlan
+from ops.bench.goals import Goal
 from ops.bench.hubs import WholeHub
 from ops.bench.prepare import Say
 from ops.bench.report import Report
-from ops.bench.results import WARM_UP, Run
+from ops.bench.results import WARM_UP, Column, Run
 from ops.bench.servers import EVERYBODY
 
 _WAYS: Final = {"hub": hub_ways, "redis-py": bare_ways}
+_POSTED: Final = "post to sockets"
+_SOON: Final = Goal(_POSTED, Column("p99 ms", "p99_us", 1000), 50)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,7 @@ class BusOptions:
         deliveries = self.rate * self.clients
         return [
             PhasePlan(WARM_UP, "rate", deliveries, self.warm_up),
-            PhasePlan("post to sockets", "rate", deliveries, self.seconds),
+            PhasePlan(_POSTED, "rate", deliveries, self.seconds),
         ]
 
 
@@ -47,7 +50,7 @@ def quick() -> BusOptions:
 def run_bus(options: BusOptions, say: Say = lambda _: None) -> Report:
     """Measure, which takes minutes; raises BenchError when that cannot be done here."""
     title = f"the bus, and {options.rate:g} events/s from POST /v1/events to {options.clients:,} clients"
-    subject = Subject(title=title, options=asdict(options), runs=options.runs, peer="none")
+    subject = Subject(title=title, options=asdict(options), runs=options.runs, peer="none", goals=[_SOON])
     conditions = Conditions(clients=options.clients, audience=EVERYBODY, phases=options.plan())
     with site("none", options.clients, say) as here:
         hub, bench = WholeHub(here.around), Bench(conditions, here)

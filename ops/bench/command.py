@@ -16,6 +16,8 @@ from ops.bench.connect import quick as quick_connect
 from ops.bench.errors import BenchError
 from ops.bench.fanout import FanoutOptions, run_fanout
 from ops.bench.fanout import quick as quick_fanout
+from ops.bench.growth import GrowthOptions, run_growth
+from ops.bench.growth import quick as quick_growth
 from ops.bench.recovery import RecoveryOptions, run_recovery
 from ops.bench.recovery import quick as quick_recovery
 from ops.bench.report import Report
@@ -34,9 +36,9 @@ _smoke = click.option(
     "--quick", "smoke", is_flag=True, help="A few seconds, to see that it works; not for figures."
 )
 _json = click.option("--json", "as_json", is_flag=True, help="The whole report as JSON on stdout.")
-_peer = click.option(
-    "--peer", type=click.Choice(["node", "none"]), help="Default: node where Node.js is there."
-)
+_DEFAULT_PEER = "Default: node where Node.js is there."
+_peer = click.option("--peer", type=click.Choice(["node", "floor", "none"]), help=_DEFAULT_PEER)
+_node_or_none = click.option("--peer", type=click.Choice(["node", "none"]), help=_DEFAULT_PEER)
 _runs = click.option("--runs", default=5, show_default=True, type=click.IntRange(1, 100))
 
 
@@ -122,11 +124,24 @@ def connect(*, smoke: bool, **options: Any) -> Report:
 @click.option(
     "--events", default=100, show_default=True, type=click.IntRange(1, 1_000), help="Missed by each."
 )
-@_peer
+@_node_or_none
 @_reporting
 def recovery(*, smoke: bool, **options: Any) -> Report:
     """Many clients come back at once to what they missed."""
     return run_recovery(quick_recovery(options["peer"]) if smoke else RecoveryOptions(**options), _say)
+
+
+@bench.command()
+@_clients(4_000)
+@click.option(
+    "--few", default=500, show_default=True, type=click.IntRange(1), help="Clients they are compared with."
+)
+@_seconds
+@_window(2)
+@_reporting
+def growth(*, smoke: bool, **options: Any) -> Report:
+    """What a delivery costs among many sockets, and an event that nobody here listens to."""
+    return run_growth(quick_growth() if smoke else GrowthOptions(**options), _say)
 
 
 @bench.command()

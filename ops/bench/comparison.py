@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from ops.bench.cpu import Cores, Machine, choose_cores, describe_machine, pinned
 from ops.bench.errors import BenchError
 from ops.bench.generator import Generator, Load, PhasePlan
+from ops.bench.goals import Goal
 from ops.bench.node import Node
 from ops.bench.prepare import Peer, Say, allow_files, best_generator, peer_node, write_payloads
 from ops.bench.report import Report
@@ -33,6 +34,7 @@ class Subject:
     options: Mapping[str, Any]
     runs: int
     peer: Peer | None
+    goals: Sequence[Goal] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ def report(
         versions=versions,
         notes=[*doubts, *(note for server in servers for note in server.notes)],
         runs=runs,
+        goals=subject.goals,
     )
 
 
@@ -121,7 +124,7 @@ class Bench:
         self._conditions = conditions
         self._here = here
         self._all = conditions.clients + conditions.warm
-        self._payloads = here.around.folder / "payloads"
+        self._payloads = here.around.folder / f"payloads of {self._all}"
         write_payloads(self._payloads, self._all, here.around.auth_secret, recovery=conditions.recovery)
 
     def measure(self, server: Server, number: int, say: Say) -> Run:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ops.bench.comparison import Conditions, Site, Subject, compare
+from ops.bench.floor import Floor
 from ops.bench.hubs import Hub
 from ops.bench.node_peers import NodePeer
 from ops.bench.prepare import Peer, Say
@@ -34,6 +35,8 @@ def run_connect(options: ConnectOptions, say: Say = lambda _: None) -> Report:
 
     def servers(here: Site) -> Sequence[Server]:
         hub = Hub(here.around)
+        if options.peer == "floor":
+            return [hub, Floor(here.around, EVERYBODY)]
         return [hub, NodePeer(here.node, here.around, EVERYBODY)] if here.node else [hub]
 
     conditions = Conditions(

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from ops.bench.comparison import Conditions, Site, Subject, compare
+from ops.bench.floor import Floor
 from ops.bench.generator import PhasePlan
 from ops.bench.hubs import Hub
 from ops.bench.node_peers import AdapterPeer, NodePeer
@@ -49,13 +50,16 @@ def run_fanout(options: FanoutOptions, say: Say = lambda _: None) -> Report:
     """Measure, which takes minutes; raises BenchError when that cannot be done here."""
 
     def servers(here: Site) -> Sequence[Server]:
+        hub = Hub(here.around)
+        if options.peer == "floor":
+            return [hub, Floor(here.around, EVERYBODY)]
         if here.node is None:
-            return [Hub(here.around)]
+            return [hub]
         peers = (
             kind(here.node, here.around, EVERYBODY, recovery=options.recovery)
             for kind in (NodePeer, AdapterPeer)
         )
-        return [Hub(here.around), *peers]
+        return [hub, *peers]
 
     conditions = Conditions(
         clients=options.clients, audience=EVERYBODY, phases=options.plan(), recovery=options.recovery

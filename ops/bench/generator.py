@@ -2,23 +2,23 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGTERM
-from typing import IO
+from typing import IO, Final
 
+from ops.bench.compiler import compile_c, generator_sources
 from ops.bench.errors import BenchError
-from ops.bench.results import Comeback, Connected, Figures, Phase
+from ops.bench.results import Comeback, Connected, Figures, Phase, Unheard
 from ops.bench.servers import Audience
 from ops.embedded.account import ours
 
-SOURCES = Path(__file__).with_name("native")
-FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra")
+_FIGURES: Final[Mapping[str, type[Figures]]] = {"comeback": Comeback, "unheard": Unheard}
+"""What a phase of this kind finds; the others find how events arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class PhasePlan:
     """One stretch of a run.
 
     `window` keeps that many events under way; `rate` is deliveries a second; `burst` puts that many events
-    into the stream at once, two such under way; `comeback` has all clients miss that many and return.
+    into the stream at once, two such under way; `comeback` has all clients miss that many and return;
+    `unheard` is like `burst`, but only the last event of each is for anybody.
     """
 
     name: str
@@ -96,7 +97,8 @@ class Generator:
             raise BenchError(f"the load generator gave up (exit code {code}):\n{said}")
         if said:
             sys.stderr.write(said + "\n")
-        kinds = [Connected, *(Comeback if phase.kind == "comeback" else Phase for phase in load.phases)]
+        kinds: list[type[Figures]] = [Connected]
+        kinds += [_FIGURES.get(phase.kind, Phase) for phase in load.phases]
         return tuple(kind(**line) for kind, line in zip(kinds, lines, strict=True))
 
     @contextmanager
@@ -119,16 +121,8 @@ class Generator:
 
 def native(folder: Path) -> Generator | None:
     """Compile the C generator; None where there is no compiler."""
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        return None
     program = folder / "loadgen"
-    sources = sorted(SOURCES.glob("*.c"))
-    command: list[str | Path] = [compiler, *FLAGS, *sources, "-o", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own sources
-    if done.returncode != 0:
-        raise BenchError(f"the load generator does not compile:\n{done.stderr.strip()}")
-    return Generator("C", (str(program),))
+    return Generator("C", (str(program),)) if compile_c(program, generator_sources()) else None
 
 
 def python() -> Generator:

@@ -26,6 +26,22 @@ _RAISED = {
 _TOKEN_LIFE = timedelta(hours=6)
 
 
+def environment_of(services: Services) -> dict[str, str]:
+    """What a hub is told; what the shell has set for another one must not count here."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("HUB_")}
+    return (
+        kept
+        | _RAISED
+        | {
+            "HUB_DATA_DIR": str(services.folder / "data"),
+            "HUB_DATABASE_URL": services.database_url,
+            "HUB_REDIS_URL": services.redis_url,
+            "HUB_AUTH__SECRET": services.auth_secret,
+            "HUB_LOG_LEVEL": "warning",
+        }
+    )
+
+
 class Hub:
     """`hub serve` as it is shipped, without a relay: the generator writes the stream in its place."""
 
@@ -52,23 +68,10 @@ class Hub:
         program = Path(sysconfig.get_path("scripts")) / "hub"
         command: list[str | Path] = [program, role, *arguments]
         name, folder = f"hub {role}", self._services.folder
-        with running(name, command, environment=self._environment(), folder=folder, cores=cores) as child:
+        with running(
+            name, command, environment=environment_of(self._services), folder=folder, cores=cores
+        ) as child:
             yield child
-
-    def _environment(self) -> dict[str, str]:
-        """What the shell has set for another hub must not count here."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("HUB_")}
-        return (
-            kept
-            | _RAISED
-            | {
-                "HUB_DATA_DIR": str(self._services.folder / "data"),
-                "HUB_DATABASE_URL": self._services.database_url,
-                "HUB_REDIS_URL": self._services.redis_url,
-                "HUB_AUTH__SECRET": self._services.auth_secret,
-                "HUB_LOG_LEVEL": "warning",
-            }
-        )
 
 
 class WholeHub(Hub):

@@ -1,4 +1,4 @@
-"""Owns Node.js as the peers need it: where it is, and their packages from the lock file."""
+"""Owns Node.js as peers and clients need it: where it is, and their packages from the lock file."""
 
 import os
 import shutil
@@ -23,9 +23,8 @@ class Node:
         shown = subprocess.run([self.node, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
         return shown.stdout.strip().removeprefix("v")
 
-    def install(self, peer: str) -> Path:
-        """Install a peer's packages unless they are there; returns its folder."""
-        folder = PEERS / peer
+    def install(self, folder: Path) -> Path:
+        """Install a folder's packages by its lock file unless they are there; returns the folder."""
         lock, stamp = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
         if stamp.exists() and stamp.stat().st_mtime >= lock.stat().st_mtime:
             return folder
@@ -33,7 +32,7 @@ class Node:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode != 0:
             raise BenchError(
-                f"npm could not install the peer's packages; pass --peer none to measure the hub alone:\n"
+                f"npm could not install the packages of {folder} (`hub bench` goes without by --peer none):\n"
                 f"{done.stderr.strip()}"
             )
         stamp.touch()  # npm keeps the old time when nothing changed

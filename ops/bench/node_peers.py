@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ops.bench.children import Child, listens, running
-from ops.bench.node import Node
+from ops.bench.node import PEERS, Node
 from ops.bench.servers import START_SECONDS, Audience
 from ops.bench.services import Services
 
@@ -26,7 +26,7 @@ class NodePeer:
     def __init__(self, node: Node, services: Services, audience: Audience, *, recovery: bool = False) -> None:
         self._node = node
         self._services = services
-        self._folder = node.install(self._peer)
+        self._folder = node.install(PEERS / self._peer)
         self._environment = {
             "NODE_ENV": "production",
             "NAMESPACE": audience.namespace,

@@ -14,7 +14,7 @@ from ops.bench.node import Node, find_node
 from ops.bench.servers import PAYLOAD_USER
 from schemas.clock import SystemClock
 
-Peer = Literal["node", "none"]
+Peer = Literal["node", "floor", "none"]
 Say = Callable[[str], None]
 
 _OLDEST_NODE = 20
@@ -37,7 +37,7 @@ def write_payloads(path: Path, clients: int, secret: str, *, recovery: bool) -> 
 
 
 def peer_node(peer: Peer | None, say: Say) -> Node | None:
-    if peer == "none":
+    if peer in {"floor", "none"}:
         return None
     node = find_node()
     if node is None and peer == "node":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.bench.cpu import Machine
+from ops.bench.goals import Goal
 from ops.bench.results import WARM_UP, Column, Figures, Run, Spread
 
 OURS = "hub"
@@ -20,6 +21,7 @@ class Report:
     versions: Mapping[str, str]
     notes: Sequence[str]
     runs: Sequence[Run]
+    goals: Sequence[Goal] = ()
 
     @property
     def servers(self) -> list[str]:
@@ -74,6 +76,7 @@ class Report:
             "versions": dict(self.versions),
             "notes": list(self.notes),
             "summary": {name: self._summary(name, kind) for name, kind in self.phases.items()},
+            "goals": [goal.to_dict(found) for goal, found in self._judged()],
             "problems": self.problems(),
             "runs": [run.to_dict() for run in self.runs],
         }
@@ -113,7 +116,17 @@ class Report:
                 f"{column.title}, {phase}, {OURS} / {peer}: {ratio}"
                 for column, peer, ratio in self._ratios(phase, kind)
             ]
+        lines += [goal.in_words(found) for goal, found in self._judged()]
         return "\n".join(lines)
+
+    def _judged(self) -> Iterator[tuple[Goal, Spread]]:
+        for goal in self.goals:
+            if not self.of(OURS, goal.phase):
+                continue
+            if goal.peer is None:
+                yield goal, self._scaled(OURS, goal.phase, goal.column)
+            elif ratio := self.ratio(goal.phase, goal.column.member, peer=goal.peer):
+                yield goal, ratio
 
     def _table(self, phase: str, kind: type[Figures]) -> list[str]:
         titles = [phase, *(column.title for column in kind.columns)]

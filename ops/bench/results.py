@@ -60,8 +60,31 @@ class Connected(Figures):
     rss_kb_per_connection: float
 
 
-class Phase(Figures):
-    """What became of the events of one phase."""
+class Heard(Figures):
+    """What became of the events of one phase: every one must arrive, once and in order."""
+
+    published: int
+    expected: int
+    """Deliveries: one for each event and client that it is for."""
+    received: int
+    disorder: int
+    dead: int
+
+    def problems(self) -> list[str]:
+        found = []
+        if self.received != self.expected:
+            found.append(f"received {self.received:,} of {self.expected:,} deliveries")
+        if self.disorder:
+            found.append(f"{self.disorder:,} deliveries out of order, repeated or after a gap")
+        if self.dead:
+            found.append(f"{self.dead:,} connections lost")
+        if not self.published:
+            found.append("nothing was published")
+        return found
+
+
+class Phase(Heard):
+    """How fast events came, and what that cost."""
 
     columns = (
         Column("deliveries/s", "deliveries_per_second"),
@@ -75,11 +98,6 @@ class Phase(Figures):
     )
     compared = (Column("p99", "p99_us"), Column("CPU per delivery", "cpu_us_per_delivery"))
 
-    published: int
-    expected: int
-    received: int
-    disorder: int
-    dead: int
     deliveries_per_second: float
     cpu_us_per_delivery: float
     user_us_per_delivery: float
@@ -90,18 +108,6 @@ class Phase(Figures):
     p90_us: int
     p99_us: int
     max_us: int
-
-    def problems(self) -> list[str]:
-        found = []
-        if self.received != self.expected:
-            found.append(f"received {self.received:,} of {self.expected:,} deliveries")
-        if self.disorder:
-            found.append(f"{self.disorder:,} deliveries out of order, repeated or after a gap")
-        if self.dead:
-            found.append(f"{self.dead:,} connections lost")
-        if not self.published:
-            found.append("nothing was published")
-        return found
 
 
 class Comeback(Figures):
@@ -142,6 +148,23 @@ class Comeback(Figures):
         if self.dead:
             found.append(f"{self.dead:,} connections lost")
         return found
+
+
+class Unheard(Heard):
+    """What events cost that almost never are for a client of the server's."""
+
+    columns = (
+        Column("events/s", "events_per_second"),
+        Column("CPU µs/event", "cpu_us_per_event"),
+        Column("server CPU %", "server_cpu_percent"),
+        Column("generator CPU %", "generator_cpu_percent"),
+    )
+    compared = (Column("CPU per event", "cpu_us_per_event"),)
+
+    events_per_second: float
+    cpu_us_per_event: float
+    server_cpu_percent: float
+    generator_cpu_percent: float
 
 
 class Throughput(Figures):

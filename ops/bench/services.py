@@ -30,6 +30,7 @@ class Services:
     auth_secret: str
     push_stream: str
     valkey_version: str
+    valkey: EmbeddedValkey
 
     def forget(self, stream: str) -> None:
         """Begin a run with an empty stream."""
@@ -56,6 +57,7 @@ def services() -> Iterator[Services]:
             auth_secret=data_dir.auth_secret(),
             push_stream=asyncio.run(_push_stream(postgres.dsn)),
             valkey_version=_valkey_version(valkey.url),
+            valkey=valkey,
         )
 
 

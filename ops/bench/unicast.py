@@ -5,12 +5,14 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from ops.bench.comparison import Conditions, Site, Subject, compare
+from ops.bench.floor import Floor
 from ops.bench.generator import PhasePlan
+from ops.bench.goals import Goal
 from ops.bench.hubs import Hub
 from ops.bench.node_peers import NodePeer
 from ops.bench.prepare import Peer, Say
 from ops.bench.report import Report
-from ops.bench.results import WARM_UP
+from ops.bench.results import WARM_UP, Column
 from ops.bench.servers import EACH, Server
 
 RATES: Final = (1_000, 3_000, 10_000)
@@ -35,8 +37,15 @@ class UnicastOptions:
         return [
             PhasePlan(WARM_UP, "window", self.window, self.warm_up),
             PhasePlan("saturated", "window", self.window, self.seconds),
-            *(PhasePlan(f"{rate:,}/s", "rate", rate, self.seconds) for rate in self.rates),
+            *(PhasePlan(_at(rate), "rate", rate, self.seconds) for rate in self.rates),
         ]
+
+    def goals(self) -> list[Goal]:
+        return [Goal(_at(rate), Column("p99 ms", "p99_us", 1000), 10) for rate in self.rates]
+
+
+def _at(rate: int) -> str:
+    return f"{rate:,}/s"
 
 
 def quick(peer: Peer | None = None) -> UnicastOptions:
@@ -49,11 +58,19 @@ def run_unicast(options: UnicastOptions, say: Say = lambda _: None) -> Report:
 
     def servers(here: Site) -> Sequence[Server]:
         hub = Hub(here.around)
+        if options.peer == "floor":
+            return [hub, Floor(here.around, EACH)]
         return [hub, NodePeer(here.node, here.around, EACH)] if here.node else [hub]
 
     conditions = Conditions(
         clients=options.clients, audience=EACH, phases=options.plan(), recovery=options.recovery
     )
     title = f"each event to one of {options.clients:,} clients"
-    subject = Subject(title=title, options=asdict(options), runs=options.runs, peer=options.peer)
+    subject = Subject(
+        title=title,
+        options=asdict(options),
+        runs=options.runs,
+        peer=options.peer,
+        goals=options.goals(),
+    )
     return compare(subject, conditions, servers, say)

@@ -10,7 +10,6 @@ __attribute__((noreturn, format(printf, 1, 2))) static inline void fail(const ch
 {
     va_list arguments;
     va_start(arguments, format);
-    fputs("loadgen: ", stderr);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);

@@ -1,11 +1,8 @@
 #define _GNU_SOURCE
 #include "fleet.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,6 +12,7 @@
 #include "clock.h"
 #include "fail.h"
 #include "histogram.h"
+#include "loopback.h"
 #include "publisher.h"
 #include "session.h"
 #include "websocket.h"
@@ -227,13 +225,11 @@ void fleet_on_event(struct client *client)
 
 static void begin_connecting(struct client *client)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    struct sockaddr_in address = loopback(options->port);
     client->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (client->fd < 0)
         fail("socket %d: %s", started, strerror(errno));
-    int on = 1;
-    setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    send_at_once(client->fd);
     if (connect(client->fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EINPROGRESS)
         fail("port %d: %s", options->port, strerror(errno));
     struct epoll_event writing = {.events = EPOLLOUT, .data.ptr = client};

@@ -54,7 +54,6 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); // a write to a closed socket is that client's end, not ours
     fleet_open(&options, pump_open());
     pump_watch_publisher(publisher_open(&options));
-    publisher_flush();
     connect_all(&options);
     phases_run(&options);
     return 0;

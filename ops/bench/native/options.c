@@ -35,8 +35,10 @@ static struct phase parse_phase(char *text)
         phase.kind = PHASE_BURST;
     else if (strcmp(kind, "comeback") == 0)
         phase.kind = PHASE_COMEBACK;
+    else if (strcmp(kind, "unheard") == 0)
+        phase.kind = PHASE_UNHEARD;
     else
-        fail("--phase %s: the kind is window, rate, burst or comeback, not %s", text, kind);
+        fail("--phase %s: the kind is window, rate, burst, comeback or unheard, not %s", text, kind);
     if (phase.value <= 0 || phase.seconds <= 0)
         fail("--phase %s: both numbers must be above zero", text);
     return phase;

@@ -12,6 +12,7 @@ enum phase_kind {
     PHASE_RATE,     // that many deliveries a second
     PHASE_BURST,    // bursts of that many events, each in the stream at once; two of them under way
     PHASE_COMEBACK, // all clients are cut, miss that many events, and come back at once
+    PHASE_UNHEARD,  // bursts of that many events, of which only the last is for anybody
 };
 
 struct phase {

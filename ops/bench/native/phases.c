@@ -10,6 +10,7 @@
 #include "publisher.h"
 #include "pump.h"
 #include "reading.h"
+#include "unheard.h"
 
 #define PAUSE_BETWEEN (200 * MILLISECOND)
 #define NOTHING_DUE SECOND
@@ -109,6 +110,8 @@ void phases_run(const struct options *given)
     for (int i = 0; i < options->phase_count; i++) {
         if (options->phases[i].kind == PHASE_COMEBACK)
             comeback_run(options, &options->phases[i]);
+        else if (options->phases[i].kind == PHASE_UNHEARD)
+            unheard_run(options, &options->phases[i]);
         else
             run_phase(&options->phases[i]);
     }

@@ -1,16 +1,14 @@
 #define _GNU_SOURCE
 #include "publisher.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "fail.h"
+#include "valkey.h"
 
 #define KEPT_ENTRIES "100000" // far more than a reader may lie behind; bounds the memory of a long run
 #define FLUSH_AT 60000
@@ -66,34 +64,20 @@ void publisher_flush(void)
 int publisher_open(const struct options *given)
 {
     options = given;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->redis_port)};
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    redis = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (redis < 0 || connect(redis, (struct sockaddr *)&address, sizeof address) < 0)
-        fail("Valkey on port %d: %s", options->redis_port, strerror(errno));
-    int on = 1;
-    setsockopt(redis, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    redis = valkey_connect(options->redis_port, options->redis_password);
     stream = options->stream;
     last_seq = options->after;
     int length = snprintf(target, sizeof target, "%s%c%s", options->nsp, 0, options->room);
     if (length >= (int)sizeof target - MOST_DIGITS)
         fail("namespace and room are too long");
     target_length = (size_t)length;
-    if (options->redis_password && *options->redis_password) {
-        begin_command(2);
-        put_word("AUTH");
-        put_word(options->redis_password);
-    }
     return redis;
 }
 
-// Completes the target for this event; its length.
+// Puts a number behind the room; the length of the target.
 static size_t address(uint32_t number)
 {
-    if (!options->unicast)
-        return target_length;
-    uint32_t client = number % (uint32_t)options->clients;
-    return target_length + (size_t)snprintf(target + target_length, MOST_DIGITS, "%u", client);
+    return target_length + (size_t)snprintf(target + target_length, MOST_DIGITS, "%u", number);
 }
 
 static size_t render_packet(char *packet, size_t capacity, uint32_t number)
@@ -106,7 +90,7 @@ static size_t render_packet(char *packet, size_t capacity, uint32_t number)
         number, MARKER_NUMBER_DIGITS, number, MARKER_TIME_DIGITS, (long long)now());
 }
 
-void publisher_append(uint32_t number)
+static void append(const char *name, size_t name_length, uint32_t number)
 {
     char packet[1024], prev[24], id[32], at[24];
     snprintf(prev, sizeof prev, "%lld", (long long)last_seq);
@@ -125,8 +109,21 @@ void publisher_append(uint32_t number)
     put_word(prev);
     put_word("at");
     put_word(at);
-    put_argument(target, address(number));
+    put_argument(name, name_length);
     put_argument(packet, length);
+}
+
+void publisher_append(uint32_t number)
+{
+    append(target, options->unicast ? address(number % (uint32_t)options->clients) : target_length, number);
+}
+
+void publisher_append_unheard(void)
+{
+    static uint32_t rooms;
+    char nobody[sizeof target];
+    int length = snprintf(nobody, sizeof nobody, "%s%cnobody:%u", options->nsp, 0, ++rooms);
+    append(nobody, (size_t)length, 0); // no number of its own: those are for who looks for gaps
 }
 
 void publisher_begin_burst(void)

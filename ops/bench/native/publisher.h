@@ -13,6 +13,7 @@
 
 int publisher_open(const struct options *options); // the descriptor, to be polled for answers
 void publisher_append(uint32_t number);            // buffered until flushed
+void publisher_append_unheard(void);               // an event for a room of its own, which nobody is in
 void publisher_begin_burst(void);           // what is appended now on reaches the stream at once
 void publisher_end_burst(int events);
 void publisher_flush(void);

@@ -7,6 +7,7 @@
 #include "fail.h"
 
 #define MAX_SENT 8192
+#define MASKED 0x80
 
 bool frame_parse(const char *data, size_t length, struct frame *frame)
 {
@@ -34,20 +35,24 @@ bool frame_parse(const char *data, size_t length, struct frame *frame)
     return true;
 }
 
+size_t frame_header(unsigned char *out, enum opcode opcode, size_t length)
+{
+    out[0] = (unsigned char)(0x80 | opcode);
+    out[1] = (unsigned char)(length < 126 ? length : 126);
+    if (length < 126)
+        return 2;
+    out[2] = (unsigned char)(length >> 8);
+    out[3] = (unsigned char)length;
+    return FRAME_HEADER;
+}
+
 bool frame_send(int fd, enum opcode opcode, const char *payload, size_t length)
 {
-    unsigned char out[MAX_SENT + 8];
+    unsigned char out[FRAME_HEADER + 4 + MAX_SENT];
     if (length > MAX_SENT)
         fail("a frame of %zu bytes is longer than the generator sends", length);
-    size_t size = 0;
-    out[size++] = (unsigned char)(0x80 | opcode);
-    if (length < 126) {
-        out[size++] = (unsigned char)(0x80 | length);
-    } else {
-        out[size++] = 0x80 | 126;
-        out[size++] = (unsigned char)(length >> 8);
-        out[size++] = (unsigned char)length;
-    }
+    size_t size = frame_header(out, opcode, length);
+    out[1] |= MASKED;
     unsigned char mask[4];
     for (int i = 0; i < 4; i++)
         out[size++] = mask[i] = (unsigned char)rand();

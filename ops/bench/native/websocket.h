@@ -1,4 +1,4 @@
-// Owns websocket framing as a client needs it: reading the server's frames, writing masked ones.
+// Owns websocket framing: reading a server's frames, writing masked ones; and the header of any.
 #ifndef WEBSOCKET_H
 #define WEBSOCKET_H
 
@@ -18,6 +18,11 @@ struct frame {
 
 // Reads the frame at the start of `data`; false while it is not complete yet.
 bool frame_parse(const char *data, size_t length, struct frame *frame);
+
+#define FRAME_HEADER 4 // bytes, at most, of what is shorter than 64 KiB
+
+// Writes the header of a whole frame, which has no mask; how long it is.
+size_t frame_header(unsigned char *out, enum opcode opcode, size_t length);
 
 // Sends one masked frame; false when the socket would not take it whole.
 bool frame_send(int fd, enum opcode opcode, const char *payload, size_t length);

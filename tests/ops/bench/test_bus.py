@@ -20,6 +20,9 @@ def test_a_quick_run_moves_every_event_on_every_way() -> None:
         assert [phase["events"] for phase in run["phases"]] == [2_000] * 3
     posted = report["runs"][1]["phases"][2]
     assert posted["received"] == posted["expected"] == 50 * posted["published"] > 0
+    assert [(goal["phase"], goal["figure"], goal["most"]) for goal in report["goals"]] == [
+        ("post to sockets", "p99_us", 50)
+    ]
     for way in ways:
         assert report["summary"][way]["hub_to"]["redis-py"]["cpu_us_per_event"]["median"] > 0
 

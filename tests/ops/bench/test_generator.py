@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,10 +14,10 @@ import pytest
 from redis.asyncio import Redis
 
 from bus.tasks import cancel, spawn
-from ops.bench import generator
+from ops.bench import compiler, generator
 from ops.bench.errors import BenchError
 from ops.bench.generator import Generator, Load, PhasePlan
-from ops.bench.results import Comeback, Connected, Figures, Phase
+from ops.bench.results import Comeback, Connected, Figures, Phase, Unheard
 from ops.bench.servers import Audience
 
 CLIENTS = 4
@@ -43,6 +41,7 @@ class OddServer:
         self._clients: dict[str, asyncio.StreamWriter] = {}
         self.heard: list[bytes] = []
         self.reads: list[int] = []
+        self.unheard: list[bytes] = []
         self.moved = 0  # so many clients further goes what is for one of them
         self.answer_to_connect = b'40/feed,{"sid":"x"}'
 
@@ -71,8 +70,11 @@ class OddServer:
             for entry, fields in answer[0][1] if answer else ():
                 assert int(fields[b"prev"]) == prev, "the stream has a gap"
                 place, prev = prev, int(entry.split(b"-")[0])
-                ((field, packet),) = ((f, fields[f]) for f in fields if f.startswith(FIELD))
-                await self._deliver(place, packet, field.removeprefix(FIELD).decode())
+                ((field, packet),) = ((f, fields[f]) for f in fields if b"\0" in f)
+                if field.startswith(FIELD):
+                    await self._deliver(place, packet, field.removeprefix(FIELD).decode())
+                else:
+                    self.unheard.append(field)
 
     async def _deliver(self, place: int, packet: bytes, only: str) -> None:
         sent = frame(b"42/feed," + packet)
@@ -356,19 +358,38 @@ async def test_a_missed_event_that_does_not_come_is_reported(measure_in_c: Measu
     assert (comeback.recovered, comeback.received, comeback.disorder) == (CLIENTS, CLIENTS * 19, CLIENTS)
 
 
-def test_the_c_generator_compiles_without_warnings(tmp_path: Path) -> None:
-    compiler = shutil.which("gcc") or shutil.which("cc") or pytest.skip("there is no C compiler here")
-    sources = sorted(str(source) for source in generator.SOURCES.glob("*.c"))
-    command = [
-        compiler,
-        *generator.FLAGS,
-        "-Wconversion",
-        "-Werror",
-        *sources,
-        "-o",
-        str(tmp_path / "loadgen"),
-    ]
+@pytest.mark.parametrize("unicast", [False, True])
+async def test_an_unheard_event_has_a_room_of_its_own_and_one_of_a_burst_is_heard(
+    measure_in_c: Measure, unicast: bool
+) -> None:
+    server = OddServer(lambda place, sent: [sent])
 
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    _, phase = await measure_in_c(
+        server, "unheard:20:0.2", audience=Audience("/feed", "feed", unicast=unicast)
+    )
 
-    assert done.returncode == 0, done.stderr
+    assert isinstance(phase, Unheard)
+    assert phase.problems() == []
+    bursts = phase.published // 20
+    assert bursts > 2
+    assert phase.received == phase.expected == bursts * (1 if unicast else CLIENTS)
+    assert len(server.unheard) == len(set(server.unheard)) == bursts * 19
+    assert {size % 20 for size in server.reads} == {0}
+
+
+async def test_a_burst_that_nobody_hears_the_end_of_is_reported(measure_in_c: Measure) -> None:
+    server = OddServer(lambda place, sent: [])
+
+    _, phase = await measure_in_c(server, "unheard:20:0.2")
+
+    assert isinstance(phase, Unheard)
+    assert (phase.published, phase.received) == (40, 0)
+    assert phase.problems()
+
+
+@pytest.mark.parametrize("sources", [compiler.generator_sources(), compiler.floor_sources()])
+def test_what_is_in_c_compiles_without_warnings(sources: list[str], tmp_path: Path) -> None:
+    strictly = ("-Wconversion", "-Werror")
+
+    if not compiler.compile_c(tmp_path / "program", sources, *strictly):
+        pytest.skip("there is no C compiler here")

@@ -1,12 +1,14 @@
 """The arithmetic of the reports."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ops.bench.cpu import Machine
+from ops.bench.goals import Goal
 from ops.bench.report import Report, aligned
-from ops.bench.results import Comeback, Connected, Phase, Run, Spread
+from ops.bench.results import Column, Comeback, Connected, Phase, Run, Spread
 
 CONNECTED = Connected(
     name="connect",
@@ -166,6 +168,36 @@ def test_whoever_does_not_get_exactly_what_was_missed_is_an_error(
 ) -> None:
     assert a_comeback().problems() == []
     assert a_comeback(**changes).problems() == [problem]
+
+
+P99 = Column("p99 ms", "p99_us", 1000)
+
+
+@pytest.mark.parametrize(("most", "verdict"), [(12, "reached"), (11, "missed")])
+def test_a_goal_is_judged_by_the_median(most: float, verdict: str) -> None:
+    runs = [a_run("hub", number, p99_us=us) for number, us in enumerate((9_000, 12_000, 30_000), start=1)]
+    report = replace(a_report(*runs), goals=[Goal("saturated", P99, most)])
+
+    words = f"goal: p99 ms, saturated, hub: 12 (9–30), at most {most}: {verdict}"
+    assert report.to_text().splitlines()[-1] == words
+    (goal,) = report.to_dict()["goals"]
+    assert goal["found"] == {"median": 12, "min": 9, "max": 30}
+    assert goal["reached"] == (verdict == "reached")
+
+
+def test_a_goal_may_be_the_share_of_a_peers_figure() -> None:
+    goal = Goal("saturated", Column("CPU per delivery", "cpu_us_per_delivery"), 1.1, peer="hub-500")
+    runs = (a_run("hub", 1, cpu_us_per_delivery=5.4), a_run("hub-500", 1))
+
+    text = replace(a_report(*runs), goals=[goal]).to_text()
+
+    assert "goal: CPU per delivery, saturated, hub / hub-500: 1.08, at most 1.1: reached" in text
+
+
+def test_a_goal_of_which_nothing_was_measured_is_not_judged() -> None:
+    goals = [Goal("paced", P99, 10), Goal("saturated", P99, 10, peer="node")]
+
+    assert "goal" not in replace(a_report(a_run("hub", 1)), goals=goals).to_text()
 
 
 def test_the_table_shows_milliseconds_and_leaves_the_warm_up_out() -> None:

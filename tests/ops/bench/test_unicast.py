@@ -2,6 +2,7 @@
 
 import pytest
 
+from ops.bench.unicast import UnicastOptions
 from tests.ops.bench.quick_run import beside_node, phases
 
 
@@ -15,3 +16,13 @@ def test_a_quick_run_delivers_each_event_to_one_client() -> None:
         for phase in run["phases"][1:]:
             assert phase["received"] == phase["expected"] == phase["published"] > 50
     assert report["summary"]["500/s"]["hub_to"]["node"]["cpu_us_per_delivery"]["median"] > 0
+    assert [goal["phase"] for goal in report["goals"]] == ["500/s"]
+
+
+def test_at_every_pace_one_in_a_hundred_may_take_longer_than_ten_milliseconds() -> None:
+    goals = UnicastOptions(rates=(1_000, 10_000)).goals()
+
+    assert [(goal.phase, goal.column.title, goal.most) for goal in goals] == [
+        ("1,000/s", "p99 ms", 10),
+        ("10,000/s", "p99 ms", 10),
+    ]
