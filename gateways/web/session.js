@@ -9,7 +9,7 @@ const EXPIRED = "Your session has expired. Sign in again to carry on where you w
 
 export const session = signal(null);
 export const endedBecause = signal("");
-export const offered = signal(null); // somebody else's token, until the person signed in here has decided
+export const offered = signal(null); // a token that came with a link, until the person here has decided
 export const canPublish = computed(() => hasScope("publish") || hasScope("admin"));
 export const isAdmin = computed(() => hasScope("admin"));
 let timer;
@@ -31,11 +31,13 @@ function take() {
   if (token === null) return;
   // Out of the address bar first: a token must not end up in the history or in a copied link.
   history.replaceState(null, "", location.pathname + location.search);
-  if (!session.value) return void begin(token);
   const claims = read(token);
+  if (!claims?.sub || !(claims.exp * 1000 > Date.now())) {
+    if (!session.value) begin(token); // which says what is wrong
+    return;
+  }
   // Anybody can send a link: it may neither end a session nor quietly make one act as somebody else.
-  if (!claims?.sub || !(claims.exp * 1000 > Date.now())) return;
-  if (claims.sub === session.value.user) renew(token);
+  if (claims.sub === session.value?.user) renew(token);
   else offered.value = { token, user: claims.sub };
 }
 

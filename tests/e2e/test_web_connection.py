@@ -88,6 +88,7 @@ async def test_an_expired_session_leads_back_to_the_sign_in(
     async with opened(browser) as page:
         await page.clock.install()
         await page.goto(f"{url}/#token={hub_process.token(unique('ann'), 'user')}")
+        await page.get_by_role("button", name="Continue as").click()
         await live(page)
         assert "token" not in page.url
         await page.clock.fast_forward("01:00:00")
@@ -99,6 +100,7 @@ async def test_a_token_the_hub_refuses_says_why(browser: Browser, url: str, hub_
     head, body, _ = hub_process.token("ann", "user").split(".")
     async with opened(browser) as page:
         await page.goto(f"{url}/#token={head}.{body}.{'A' * 43}")
+        await page.get_by_role("button", name="Continue as").click()
         await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
         await expect(page.get_by_text("The hub did not accept your session")).to_be_visible()
 
@@ -114,6 +116,7 @@ async def test_without_a_development_sign_in_the_page_explains_the_handover(
         await page.goto(own_hub.url)
         await expect(page.get_by_text("This hub has no sign-in of its own")).to_be_visible()
         await page.goto(f"{own_hub.url}/#token={own_hub.token('ann', 'user', 'publish')}")
+        await page.get_by_role("button", name="Continue as").click()
         await live(page)
         await expect(page.get_by_role("heading", name="Nothing has happened since you came")).to_be_visible()
         await expect(page.get_by_text("hub publish")).to_have_count(0)
@@ -129,5 +132,6 @@ async def test_who_may_only_read_gets_no_composer(
 ) -> None:
     async with opened(browser) as page:
         await page.goto(f"{url}/#token={hub_process.token(unique('reader'), 'user')}")
+        await page.get_by_role("button", name="Continue as").click()
         await live(page)
         await expect(page.get_by_role("form", name="Compose")).to_have_count(0)

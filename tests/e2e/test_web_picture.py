@@ -71,6 +71,7 @@ async def test_a_lively_feed_makes_a_good_picture(
     market, choir = unique("market"), unique("choir")
     async with opened(browser, color_scheme="light") as page:
         await page.goto(f"{url}/#token={hub_process.token('ann', 'user', 'publish', 'admin')}")
+        await page.get_by_role("button", name="Continue as").click()
         await live(page)
         for zone in ("berlin", "music"):
             await follow(page, zone)

@@ -49,12 +49,34 @@ async def test_a_link_does_not_make_somebody_else_of_who_is_signed_in(
         await menu_of(page, mallory)
 
 
+async def test_a_link_does_not_sign_in_unasked_who_is_nobody_yet(
+    browser: Browser, url: str, hub_process: HubProcess
+) -> None:
+    mallory = unique("mallory")
+    address = f"{url}/#token={hub_process.token(mallory, 'user', 'publish')}"
+    async with opened(browser) as page:
+        await page.goto(address)
+        await expect(page.get_by_text(f"signs you in as {mallory}")).to_be_visible()
+        assert "token" not in page.url
+        assert await page.evaluate(KEPT) == "[]"
+        await page.get_by_role("button", name="Do not sign in").click()
+        await expect(page.get_by_text("pick who you want to be")).to_be_visible()
+        await expect(page.get_by_text(mallory)).to_have_count(0)
+        await open_link(page, address, anew=False)
+        await page.get_by_role("button", name=f"Continue as {mallory}").click()
+        await live(page)
+        await menu_of(page, mallory)
+        await page.reload()
+        await menu_of(page, mallory)
+
+
 async def test_a_new_token_of_the_same_person_is_taken_without_a_question(
     browser: Browser, url: str, hub_process: HubProcess
 ) -> None:
     user = unique("ann")
     async with opened(browser) as page:
         await page.goto(f"{url}/#token={hub_process.token(user, 'user')}")
+        await page.get_by_role("button", name=f"Continue as {user}").click()
         await live(page)
         await expect(page.get_by_role("form", name="Compose")).to_have_count(0)
         await open_link(page, f"{url}/#token={hub_process.token(user, 'user', 'publish')}", anew=True)

@@ -1,7 +1,7 @@
 // Owns the way in: in development one picks a person; in production the platform hands over a token.
 import { useEffect, useState } from "preact/hooks";
 import { Problem, get, request } from "../api.js";
-import { begin, endedBecause } from "../session.js";
+import { begin, endedBecause, offered } from "../session.js";
 import { development } from "../site.js";
 import { Avatar, Field, Spinner } from "../ui/bits.js";
 import { html } from "../ui/html.js";
@@ -77,21 +77,40 @@ const Production = () => html`<p>This hub has no sign-in of its own.</p>
   <pre class="code">${location.origin}/#token=…</pre>
   <p class="muted small">The token is taken out of the address at once and kept for this tab only.</p>`;
 
+// Only the id is shown: a name in a token is whatever its owner likes to be called.
+function Offered({ token, user }) {
+  const decline = () => {
+    offered.value = null;
+  };
+  return html`<p>The link you followed signs you in as <strong>${user}</strong>, and what you do from then on is done
+      in that name.</p>
+    <p class="muted">If you did not expect this, do not continue.</p>
+    <div class="dialog-end">
+      <button type="button" class="button" onClick=${decline}>Do not sign in</button>
+      <button type="button" class="button button-main" onClick=${() => begin(token)}>Continue as ${user}</button>
+    </div>`;
+}
+
 const Failed = ({ problem, again }) => html`
   <p class="note note-bad" role="alert">${problem instanceof Problem ? problem.message : "Something went wrong."}</p>
   <p><button type="button" class="button" onClick=${again}>Try again</button></p>`;
 
+function Ways({ state, users, problem, again }) {
+  return html`
+    ${state === "loading" && html`<p class="loading"><${Spinner} /></p>`}
+    ${state === "development" && html`<${Development} users=${users} />`}
+    ${state === "production" && html`<${Production} />`}
+    ${state === "failed" && html`<${Failed} problem=${problem} again=${again} />`}`;
+}
+
 export function SignInPage() {
-  const { state, users, problem, again } = useUsers();
+  const ways = useUsers();
   useEffect(() => {
     document.title = "Sign in · Hub";
   }, []);
   return html`<section class="sign-in">
     <h1>Sign in</h1>
     ${endedBecause.value && html`<p class="note" role="status">${endedBecause.value}</p>`}
-    ${state === "loading" && html`<p class="loading"><${Spinner} /></p>`}
-    ${state === "development" && html`<${Development} users=${users} />`}
-    ${state === "production" && html`<${Production} />`}
-    ${state === "failed" && html`<${Failed} problem=${problem} again=${again} />`}
+    ${offered.value ? html`<${Offered} ...${offered.value} />` : html`<${Ways} ...${ways} />`}
   </section>`;
 }

@@ -18,7 +18,7 @@ function Question({ here, there, stay }) {
 
 export function Handover() {
   const dialog = useRef(null);
-  const there = offered.value;
+  const there = session.value && offered.value; // to who is not signed in the sign-in page puts it
   useEffect(() => {
     if (there && !dialog.current.open) dialog.current.showModal();
     if (!there && dialog.current.open) dialog.current.close();
@@ -28,6 +28,6 @@ export function Handover() {
   };
   return html`<dialog ref=${dialog} class="dialog help" role="alertdialog" aria-labelledby=${there && "handover-title"}
     aria-describedby=${there && "handover-text"} onClose=${stay}>
-    ${there && session.value && html`<${Question} here=${session.value.user} there=${there} stay=${stay} />`}
+    ${there && html`<${Question} here=${session.value.user} there=${there} stay=${stay} />`}
   </dialog>`;
 }
