@@ -31,12 +31,17 @@ class Limits(BaseModel):
     socket_event_burst: int = Field(60, gt=0, description="events at once that one connection may send")
     socket_in_flight: int = Field(16, gt=0, description="events of one connection handled at a time")
     socket_rooms: int = Field(500, gt=0, description="rooms of one connection in one namespace")
+    socket_room_bytes: int = Field(
+        32 << 10,
+        gt=0,
+        description="bytes of the names of those rooms together, which are stored anew with each change",
+    )
     socket_buffer: int = Field(256, gt=0, description="packets waiting for one client that polls")
     socket_unsent_bytes: int = Field(
         1 << 20,
         gt=0,
-        description="bytes waiting for one slow reader, who is cut beyond it;"
-        " a client that comes back and missed more begins afresh",
+        description="bytes waiting for one slow reader, who is cut beyond it; a client that comes back is"
+        " given as much again of what it missed, and begins afresh where it missed more",
     )
     recovery_bytes: int = Field(
         64 << 20, gt=0, description="bytes of memory for packets kept for those who come back"

@@ -1,6 +1,7 @@
 """Owns which exception becomes which answer."""
 
 from http import HTTPStatus
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -13,6 +14,8 @@ from schemas.events.registry import InvalidEventError
 
 log = structlog.get_logger(__name__)
 
+CALLER_GONE: Final = 499
+"""Not sent to anybody: what nginx counts such a request as."""
 BEGUN = web.RequestKey("begun", bool)
 
 
@@ -26,20 +29,25 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     """Turn whatever a handler raises into a problem."""
     try:
         return await handler(request)
-    except Exception as error:
-        if isinstance(error, web.HTTPException) and error.status < 400:
-            raise  # a redirect
-        if _hung_up(request, error):
-            raise
-        problem = explain(error)
-        if problem is None:
-            log.exception("request failed", method=request.method)
-            problem = ProblemError(
-                500, "internal", "something went wrong here; the trace id finds it in the logs"
-            )
-        if BEGUN in request:
-            raise  # cuts the connection, so that half an answer is not taken for a whole one
-        return render(problem)
+    except Exception as error:  # noqa: BLE001  what is unexpected is logged there
+        return answered(request, error)
+
+
+def answered(request: web.Request, error: Exception) -> web.Response:
+    """The answer to a request that failed just now; raises the error again where there can be none."""
+    if isinstance(error, web.HTTPException) and error.status < 400:
+        raise error  # a redirect
+    if _hung_up(request, error):
+        return web.Response(status=CALLER_GONE)  # raised, aiohttp would log it as a fault of ours
+    problem = explain(error)
+    if problem is None:
+        log.error("request failed", method=request.method, exc_info=error)
+        problem = ProblemError(
+            500, "internal", "something went wrong here; the trace id finds it in the logs"
+        )
+    if BEGUN in request:
+        raise error  # cuts the connection, so that half an answer is not taken for a whole one
+    return render(problem)
 
 
 def explain(error: Exception) -> ProblemError | None:

@@ -8,9 +8,22 @@ ROUNDING = 1e-9  # who waited exactly as long as told must find the token there
 
 
 @dataclass(slots=True)
-class _Bucket:
+class Bucket:
+    """So many tokens were there at a moment."""
+
     tokens: float
     at: float
+
+    def take(self, tokens: float, rate: float, burst: float, now: float) -> float:
+        """Take tokens: 0.0 if they were there, else the seconds until they will be (nothing is taken)."""
+        self.tokens = min(burst, self.tokens + (now - self.at) * rate)
+        self.at = now
+        wanted = min(tokens, burst)
+        missing = wanted - self.tokens
+        if missing <= ROUNDING:
+            self.tokens = max(0.0, self.tokens - wanted)
+            return 0.0
+        return missing / rate
 
 
 class RateLimiter:
@@ -29,30 +42,22 @@ class RateLimiter:
         self._burst = float(burst)
         self._clock = clock
         self._max_keys = max_keys
-        self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._buckets)
 
     def take(self, key: str, tokens: float = 1.0) -> float:
         """Take tokens: 0.0 if they were there, else the seconds until they will be (nothing is taken)."""
-        bucket = self._refilled(key)
-        wanted = min(tokens, self._burst)
-        missing = wanted - bucket.tokens
-        if missing <= ROUNDING:
-            bucket.tokens = max(0.0, bucket.tokens - wanted)
-            return 0.0
-        return missing / self._rate
-
-    def _refilled(self, key: str) -> _Bucket:
         now = self._clock()
+        return self._bucket(key, now).take(tokens, self._rate, self._burst, now)
+
+    def _bucket(self, key: str, now: float) -> Bucket:
         bucket = self._buckets.get(key)
         if bucket is None:
-            bucket = self._buckets[key] = _Bucket(self._burst, now)
+            bucket = self._buckets[key] = Bucket(self._burst, now)
             if len(self._buckets) > self._max_keys:
                 self._buckets.popitem(last=False)
-            return bucket
-        self._buckets.move_to_end(key)
-        bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.at) * self._rate)
-        bucket.at = now
+        else:
+            self._buckets.move_to_end(key)
         return bucket

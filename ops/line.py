@@ -21,6 +21,8 @@ READY: Final = "ready"
 LEAVING: Final = "leaving"
 AT_A_TIME: Final = 64
 TELL_S: Final = 0.5
+QUIET_S: Final = 3.0
+"""A worker that has said nothing for so long is given connections only if all the others are full."""
 
 
 class UpperEnd:
@@ -33,6 +35,7 @@ class UpperEnd:
         self._line = line
         self._changed = changed
         self._heard = b""
+        self._heard_at = _now()
         line.setblocking(False)
         asyncio.get_running_loop().add_reader(line, self._hear)
 
@@ -40,6 +43,16 @@ class UpperEnd:
     def takes(self) -> bool:
         """Whether it takes whoever is new."""
         return self.ready and not self.leaving
+
+    @property
+    def silent_s(self) -> float:
+        """For how long the worker has said nothing; one whose loop turns says something every TELL_S."""
+        return _now() - self._heard_at
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it may not be well."""
+        return self.silent_s > QUIET_S
 
     def give(self, connection: socket.socket) -> bool:
         """Pass a connection on; False if the worker does not keep up, or is gone."""
@@ -74,6 +87,7 @@ class UpperEnd:
             asyncio.get_running_loop().remove_reader(self._line)  # its process ends, and is waited for
             self.leaving = True
             return
+        self._heard_at = _now()
         *words, self._heard = (self._heard + said).split(b"\n")
         for word in words:
             self._take(word.decode())
@@ -86,6 +100,10 @@ class UpperEnd:
         else:
             self.open = int(word)
         self._changed()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class LowerEnd:

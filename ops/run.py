@@ -13,7 +13,7 @@ import structlog
 
 from bus.tasks import spawn
 from gateways.app import create_app
-from gateways.http.connections import Patience, served
+from gateways.http.connections import BACKLOG, Patience, served
 from ops.loop import settle
 from ops.settings import Settings, SettingsError
 from ops.wiring import base, doors, workers
@@ -28,12 +28,16 @@ Ready = Callable[[str], None]
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take the port before anything else is started; raises SettingsError when it is taken."""
+    """Take the port before anything else is started; raises SettingsError when it is taken.
+
+    Two processes may bind it, but only one may listen: who comes from now on waits until somebody accepts.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:

@@ -1,7 +1,6 @@
 """Owns the processes of `hub serve --workers N`: starts them, replaces those that die, and restarts all."""
 
 import asyncio
-import errno
 import os
 import signal
 import socket
@@ -16,10 +15,8 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from bus.tasks import cancel, spawn
-from gateways.http.connections import BACKLOG
 from ops.line import UpperEnd
 from ops.run import FILES_APART, Ready, on_signal, raise_file_limit, url_of
-from ops.settings import SettingsError
 from ops.switch import MOST_SILENT, Switch
 from ops.worker import METRICS
 from schemas.errors import ExplainedError
@@ -32,6 +29,10 @@ STEADY_S: Final = 10.0
 """Who lived longer is replaced at once; the others after a pause that grows."""
 PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
+HUNG_S: Final = 30.0
+"""Who was ready and has said nothing for so long hangs: it is stopped, or its loop is blocked."""
+LOOKS: Final = 10
+"""How often one looks in that time: after all processes were stopped together nobody is taken for hung."""
 
 
 class WorkersError(ExplainedError):
@@ -49,10 +50,20 @@ class Worker:
         self.settled = asyncio.Event()
         """Set when it is ready, or has ended."""
         self.line = UpperEnd(line, self._changed)
+        self._silent = 0
+        """At how many looks in a row it had said nothing."""
 
     def _changed(self) -> None:
         if self.line.ready:
             self.settled.set()
+
+    def look(self) -> None:
+        """Kill it if it says nothing any more; who has not been ready yet may take its time."""
+        self._silent = self._silent + 1 if self.line.silent_s > HUNG_S / LOOKS else 0
+        if self.kept and self._silent >= LOOKS:
+            log.error("a worker hangs, and is killed", number=self.number)
+            with suppress(ProcessLookupError):  # it ends in this moment
+                self.process.kill()  # a stopped process hears nothing else
 
     async def ended(self) -> int:
         """Wait for its end; answers its status."""
@@ -107,9 +118,10 @@ class Workers:
                 await self._restart()
 
         living, stopping = spawn(live(), name="workers"), spawn(stop.wait(), name="signal")
+        watching = spawn(self._end_hung(), name="hung workers")
         await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)
         switch.close()
-        await cancel(living, stopping)
+        await cancel(living, stopping, watching)
         await self._end()
         if stop.is_set():
             return
@@ -122,7 +134,7 @@ class Workers:
         if number in self._alive:
             return [self._alive[number].line]
         lines = (worker.line for worker in self._alive.values())
-        return sorted((one for one in lines if one.takes), key=lambda one: one.open)
+        return sorted((one for one in lines if one.takes), key=lambda one: (one.is_quiet, one.open))
 
     async def _begin(self) -> bool:
         for several in (1, self._wanted - 1):  # the first alone: what is wrong is said once
@@ -190,6 +202,13 @@ class Workers:
             attempt += 1
             log.error("a worker does not start, trying again", attempt=attempt)
 
+    async def _end_hung(self) -> None:
+        """Kill whoever hangs, again and again; `_watch` replaces it."""
+        while True:
+            await asyncio.sleep(HUNG_S / LOOKS)
+            for worker in self._alive.values():
+                worker.look()
+
     async def _restart(self) -> None:
         """Put a new worker in the place of each; the old one goes when the new one is there."""
         for old in [worker for worker in self._alive.values() if worker.kept]:
@@ -205,22 +224,8 @@ class Workers:
         await asyncio.gather(*(worker.let_go() for worker in self._alive.values()))
 
 
-def _listen(listening: socket.socket) -> None:
-    """Claim the port before anything is started: two processes may bind it, but only one may listen."""
-    host, port = listening.getsockname()[:2]
-    try:
-        listening.listen(BACKLOG)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise SettingsError(
-                f"port {port} on {host} is in use: end what uses it, or take another --port"
-            ) from None
-        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}") from None
-
-
 def serve(wanted: int, listening: socket.socket, data_dir: Path, ready: Ready) -> None:
     """Run that many workers until a signal ends it."""
-    _listen(listening)
     raise_file_limit(MOST_SILENT + FILES_APART)
     with TemporaryDirectory(prefix="hub-metrics-", ignore_cleanup_errors=True) as metrics:
         asyncio.run(Workers(wanted, data_dir, Path(metrics)).run(listening, ready))

@@ -113,6 +113,16 @@ class Connection(web.RequestHandler):
         if self._request_count == 0 and self.transport is not None:
             self.transport.abort()
 
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; aiohttp refuses an unknown `Expect` before any of our own code runs."""
+        if isinstance(resp, web.HTTPExpectationFailed):
+            resp = render(
+                ProblemError(417, "expectation_failed", "send `Expect: 100-continue` or none at all")
+            )
+        return await super().finish_response(request, resp, start_time)
+
     def handle_error(
         self,
         request: web.BaseRequest,

@@ -35,6 +35,7 @@ class Batcher(Generic[Key, Value, Answer]):
         self._waiting[key] = (value, future)
         if self._task is None:
             self._task = spawn(self._run(), name=self._name)
+            self._task.add_done_callback(self._stopped)
         return future
 
     async def ask(self, key: Key, value: Value) -> Answer | None:
@@ -48,13 +49,21 @@ class Batcher(Generic[Key, Value, Answer]):
             await asyncio.wait(pending)
 
     async def _run(self) -> None:
-        try:
-            while self._waiting:
-                keys = list(islice(self._waiting, self._most))
-                self._under_way = {key: self._waiting.pop(key) for key in keys}
-                await self._work_off()
-        finally:
-            self._task = None
+        while self._waiting:
+            keys = list(islice(self._waiting, self._most))
+            self._under_way = {key: self._waiting.pop(key) for key in keys}
+            await self._work_off()
+        self._task = None
+
+    def _stopped(self, task: asyncio.Task[None]) -> None:
+        """Answer those who still wait when the task was cancelled, perhaps before it began."""
+        if self._task is not task:
+            return  # it has come to its end
+        self._task = None
+        for _, future in (*self._under_way.values(), *self._waiting.values()):
+            if not future.done():
+                _fail(future, ConnectionAbortedError(f"{self._name} was stopped before there was an answer"))
+        self._under_way, self._waiting = {}, {}
 
     async def _work_off(self) -> None:
         items = self._under_way
@@ -62,9 +71,13 @@ class Batcher(Generic[Key, Value, Answer]):
             answers = await self._work({key: value for key, (value, _) in items.items()})
         except Exception as error:  # noqa: BLE001  it belongs to those who asked
             for _, future in items.values():
-                future.set_exception(error)
-                future.exception()  # seen: who did not wait for it has nothing to do about it
+                _fail(future, error)
         else:
             for key, (_, future) in items.items():
                 future.set_result(answers.get(key))
         self._under_way = {}
+
+
+def _fail(future: asyncio.Future[Answer | None], error: Exception) -> None:
+    future.set_exception(error)
+    future.exception()  # seen: who did not wait for it has nothing to do about it

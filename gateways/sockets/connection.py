@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateways.auth import Principal
+from gateways.limits import Bucket
 from gateways.sockets.closing import Closing
 from gateways.sockets.engine_socket import EngineSocket
 from gateways.sockets.lanes import Lanes
@@ -40,12 +41,18 @@ class Connection:
     sessions: dict[str, "Session"] = field(default_factory=dict)
     deadline: asyncio.TimerHandle | None = None
     malformed: int = 0
+    given_back: int = 0
+    """How many bytes it was given that it had missed, in all namespaces."""
     attachments: int = 0
     """How many attachments of a binary packet are still to come."""
     gathering: Any = None
     """The packet they belong to; None if it was refused and they are thrown away."""
     draining: bool = False
-    leaving: set[str] = field(default_factory=set)
+    allowance: Bucket | None = None
+    """What it may send; made with its first packet."""
+    patience: Bucket | None = None
+    """How much of what is refused it may send; made with the first that is."""
+    leaving: frozenset[str] = frozenset()
     """Namespaces that the client has left, while what it asked for before is still being done."""
 
     @property
@@ -60,6 +67,7 @@ class Connection:
     def stop_deadline(self) -> None:
         if self.deadline is not None:
             self.deadline.cancel()
+            self.deadline = None
 
 
 @dataclass(slots=True, eq=False)

@@ -14,6 +14,7 @@ import orjson
 from aiohttp import web
 
 from gateways.address import origin_allowed
+from gateways.failures import answered
 from gateways.sockets import frames
 from gateways.sockets.engine_socket import BadRequestError, EngineConfig, EngineSocket, Listener
 from gateways.sockets.reception import Admission
@@ -59,7 +60,10 @@ class EngineHttp:
         if request.method == "OPTIONS":
             response: web.StreamResponse = web.Response(status=204)
         else:
-            response = await self._answer(request)
+            try:
+                response = await self._answer(request)
+            except Exception as error:  # noqa: BLE001  what is unexpected is logged there
+                response = answered(request, error)
         if not response.prepared:
             self._allow_origin(request, response)
         return response
@@ -68,7 +72,7 @@ class EngineHttp:
         query = request.query
         if query.get("transport") not in {"polling", "websocket"}:
             return _refused(UNKNOWN_TRANSPORT)
-        if (query["transport"] == "websocket") != _asks_for_websocket(request) or "j" in query:
+        if (query["transport"] == "websocket") != asks_for_websocket(request) or "j" in query:
             return _refused(BAD_REQUEST)
         try:
             return await (self._resume(request) if "sid" in query else self._begin(request))
@@ -157,7 +161,7 @@ class EngineHttp:
             response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
 
 
-def _asks_for_websocket(request: web.Request) -> bool:
+def asks_for_websocket(request: web.Request) -> bool:
     return request.headers.get("Upgrade", "").strip().lower() == "websocket"
 
 

@@ -61,6 +61,24 @@ class EngineConfig:
 class EngineSocket:
     """One session; `send` and `close` never wait. `forget` is called when its id means nothing any more."""
 
+    __slots__ = (
+        "_awaiting_pong",
+        "_buffer",
+        "_config",
+        "_forget",
+        "_listener",
+        "_polling",
+        "_posting",
+        "_spared",
+        "_timer",
+        "_transport",
+        "_wire",
+        "closing",
+        "sid",
+        "upgrading",
+        "websocket",
+    )
+
     def __init__(
         self, sid: str, config: EngineConfig, listener: Listener, forget: Callable[[str], object]
     ) -> None:
@@ -74,6 +92,8 @@ class EngineSocket:
         self._buffer = SendBuffer()
         self._transport: asyncio.Transport | None = None
         self._wire: Wire | None = None
+        self._spared = 0
+        """Bytes given to the wire that do not count until it was empty once."""
         self._polling = self._posting = self._awaiting_pong = False
         self._timer: asyncio.TimerHandle = self._after(config.timings.ping_interval, self._ping)
 
@@ -88,22 +108,35 @@ class EngineSocket:
         if unsent := self._wire.unsent():
             if droppable and unsent > self._config.max_unsent // DROPPED_FROM:
                 return False
-            if unsent > self._config.max_unsent:
+            if unsent > self._config.max_unsent + self._spared:
                 self.close(Closing.SLOW)
                 return False
+        else:
+            self._spared = 0
         self._wire.write(joined)
+        return True
+
+    def give_back(self, joined: bytes) -> bool:
+        """Send what a client missed; it is not slow for having so much waiting. The caller bounds that."""
+        if self.closing is not None:
+            return False
+        if self._wire is None:
+            self._buffer.put_spared(joined)
+        else:
+            self._spared += len(joined)
+            self._wire.write(joined)
         return True
 
     def _send_later(self, joined: bytes, droppable: bool) -> bool:
         """Keep frames for the next poll; a burst does not count while a poll waits to take it."""
-        packets, size = self._config.max_packets, self._config.max_unsent
-        if droppable and len(self._buffer) > packets // DROPPED_FROM:
+        packets, size, buffer = self._config.max_packets, self._config.max_unsent, self._buffer
+        if droppable and len(buffer) > packets // DROPPED_FROM:
             return False
         patience = WAITED_FOR if self._polling else 1
-        if len(self._buffer) >= packets * patience or self._buffer.size >= size * patience:
+        if buffer.waiting >= packets * patience or buffer.size - buffer.spared_size >= size * patience:
             self.close(Closing.SLOW)
             return False
-        self._buffer.put(joined)
+        buffer.put(joined)
         return True
 
     def close(self, closing: Closing) -> None:
@@ -310,6 +343,7 @@ class EngineSocket:
         self.websocket, self._transport = ws, request.transport
         self._wire = wire(ws, request.transport, direct=self._config.direct)
         if self._buffer:
+            self._spared = self._buffer.spared_size
             self._wire.write(self._buffer.take_frames())
         self._buffer.wake()
         self._buffer = SPENT

@@ -36,10 +36,9 @@ class Feed(Namespace):
 
     name: ClassVar = "/feed"
 
-    def __init__(self, rooms: Rooms, *, most_rooms: int) -> None:
+    def __init__(self, rooms: Rooms) -> None:
         super().__init__()
         self._rooms = rooms
-        self._most_rooms = most_rooms
         self.handlers = {
             "subscribe": Handler(Subscription, self._subscribe),
             "unsubscribe": Handler(Subscription, self._unsubscribe),
@@ -53,12 +52,7 @@ class Feed(Namespace):
         after = set(session.rooms)
         for member, names in rooms.items():
             after.update(names)
-            if len(after) > self._most_rooms:
-                raise RefusedError(
-                    "invalid",
-                    f"at most {self._most_rooms} rooms at a time: unsubscribe from some first",
-                    member,
-                )
+            self._rooms.check(after, member)
         await self._rooms.join(session, after)
         return {"rooms": sorted(session.rooms)}
 

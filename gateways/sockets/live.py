@@ -3,7 +3,7 @@
 from typing import ClassVar, Final
 
 from gateways.sockets.connection import Session
-from gateways.sockets.namespace import Answer, Handler, Namespace, Payload, RefusedError
+from gateways.sockets.namespace import Answer, Handler, Namespace, Payload
 from gateways.sockets.rooms import Rooms
 from gateways.sockets.viewers import Viewers
 from schemas.events.members import Id
@@ -26,11 +26,10 @@ class Live(Namespace):
 
     name: ClassVar = "/live"
 
-    def __init__(self, rooms: Rooms, viewers: Viewers, *, most_rooms: int) -> None:
+    def __init__(self, rooms: Rooms, viewers: Viewers) -> None:
         super().__init__()
         self._rooms = rooms
         self._viewers = viewers
-        self._most_rooms = most_rooms
         self._counted: dict[Session, set[str]] = {}
         """The streams each session was counted in for: a session may end between entering a room and that."""
         self.handlers = {"join": Handler(Stream, self._join), "leave": Handler(Stream, self._leave)}
@@ -42,8 +41,7 @@ class Live(Namespace):
     async def _join(self, session: Session, stream: Stream) -> Answer:
         if stream.room in session.rooms:
             return {"viewers": await self._viewers.count(stream.stream_id)}
-        if len(session.rooms) >= self._most_rooms:
-            raise RefusedError("invalid", f"at most {self._most_rooms} streams at a time", "stream_id")
+        self._rooms.check((*session.rooms, stream.room), "stream_id")
         await self._rooms.join(session, [stream.room])
         return {"viewers": await self._count_in(session, stream.stream_id)}
 

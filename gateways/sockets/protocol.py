@@ -8,24 +8,24 @@ below takes the packets instead; rooms, sign-in and transports are kept by typed
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from functools import partial
 from typing import Any, Final, Protocol
 
-import engineio
 import orjson
 import socketio
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from socketio import packet as wire
 
 from bus.telemetry import MALFORMED_PACKETS, SLOW_CLOSES, SOCKET_CLOSES, SOCKET_OPENS
 from gateways.config import GatewayConfig
-from gateways.limits import RateLimiter
+from gateways.limits import Bucket
 from gateways.sockets import frames
 from gateways.sockets.closing import Closing
 from gateways.sockets.connection import Connection, Session
-from gateways.sockets.engine_http import EngineHttp
+from gateways.sockets.engine_http import EngineHttp, asks_for_websocket
 from gateways.sockets.engine_socket import EngineConfig, EngineSocket
 from gateways.sockets.lanes import Lanes
 from gateways.sockets.namespace import RefusedError
@@ -72,17 +72,6 @@ class HubPacket(wire.Packet):  # type: ignore[misc]  # the library is untyped
     json = Json
 
 
-class HubEngine(engineio.AsyncServer):  # type: ignore[misc]  # the library is untyped
-    """Engine.IO whose requests are answered by EngineHttp."""
-
-    def __init__(self, *, http: EngineHttp, **options: Any) -> None:
-        super().__init__(async_mode="aiohttp", monitor_clients=False, **options)
-        self.http = http
-
-    async def handle_request(self, request: web.Request) -> web.StreamResponse:
-        return await self.http.handle(request)
-
-
 class SignIns(Protocol):
     """Who decides about sign-ins, and puts the session into `connection.sessions` or answers why not."""
 
@@ -126,9 +115,6 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         self._events = events
         self._takes_binary = frozenset(binary)
         self._forgiven = forgiven
-        keys, rate, burst = limits.connections, limits.socket_event_rate, limits.socket_event_burst
-        self._rate = RateLimiter(rate, burst, time.monotonic, max_keys=keys)
-        self._patience = RateLimiter(rate, burst * PATIENCE, time.monotonic, max_keys=keys)
         engine = EngineConfig(
             timings=timings,
             max_bytes=limits.body_bytes,
@@ -138,15 +124,27 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
         )
         self.http = EngineHttp(engine, self, origins=config.allowed_origins, public_url=config.public_url)
         super().__init__(
-            serializer=HubPacket, logger=library_log, engineio_logger=library_log, http=self.http
+            async_mode="aiohttp",
+            monitor_clients=False,
+            serializer=HubPacket,
+            logger=library_log,
+            engineio_logger=library_log,
         )
 
-    def _engineio_server_class(self) -> type[HubEngine]:
-        return HubEngine
-
     def attach(self, app: web.Application, socketio_path: str = "socket.io") -> None:
+        """Serve the path through EngineHttp; the engine of the library answers nobody."""
+        handle = self.http.handle
+
+        @web.middleware
+        def apart(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
+            """Lead websockets past what is for answers: each layer takes memory while one is open."""
+            if request.match_info.handler == handle and asks_for_websocket(request):
+                return handle(request)
+            return handler(request)
+
+        app.middlewares.insert(0, apart)
         for path in (f"/{socketio_path}/", f"/{socketio_path}"):
-            app.router.add_route("*", path, self.eio.handle_request)
+            app.router.add_route("*", path, handle)
 
     # The door of EngineHttp
 
@@ -283,7 +281,7 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
 
     async def _disconnect(self, connection: Connection, namespace: str) -> None:
         async def leave() -> None:
-            connection.leaving.discard(namespace)
+            connection.leaving -= {namespace}
             session = connection.sessions.get(namespace)
             if session is None:
                 return  # also lest leaving what one is not in put off the deadline again and again
@@ -292,7 +290,7 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
                 connection.start_deadline(self._timings.connect_timeout, Closing.UNUSED)
 
         if namespace in self._names:
-            connection.leaving.add(namespace)
+            connection.leaving |= {namespace}
             await connection.lanes.put(namespace, leave)
 
     async def _event(self, connection: Connection, namespace: str, packet: HubPacket) -> None:
@@ -336,9 +334,14 @@ class HubServer(socketio.AsyncServer):  # type: ignore[misc]  # the library is u
 
     def _may(self, connection: Connection, cost: int) -> bool:
         """Take what a packet costs from the connection's allowance; who goes on without is closed."""
-        if self._rate.take(connection.sid, cost) == 0:
+        rate, burst, now = self._limits.socket_event_rate, self._limits.socket_event_burst, time.monotonic()
+        if connection.allowance is None:
+            connection.allowance = Bucket(burst, now)
+        if connection.allowance.take(cost, rate, burst, now) == 0:
             return True
-        if self._patience.take(connection.sid, cost) > 0:
+        if connection.patience is None:
+            connection.patience = Bucket(burst * PATIENCE, now)
+        if connection.patience.take(cost, rate, burst * PATIENCE, now) > 0:
             connection.socket.close(Closing.ABUSE)
         return False
 

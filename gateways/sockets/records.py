@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from sys import getsizeof
 from typing import Final
 
 from bus.tasks import forever
@@ -23,8 +24,12 @@ BEATS: Final = 8
 """How often in a recovery window a gateway says that it lives."""
 SLOWEST_BEAT_S: Final = 5.0
 SETTLE_S: Final = 3.0
-ROOMS_LEFT: Final = 500_000
-"""How many rooms of clients that are gone are held in memory; the database knows the others."""
+LEFT_BYTES: Final = 128 << 20
+"""How much memory sessions take whose clients are gone, roughly; the database knows the others."""
+SESSION_BYTES: Final = 1000
+"""What one of them takes, beside its rooms."""
+ROOM_BYTES: Final = 100
+"""What a room takes, beside its name."""
 
 
 class Left:
@@ -33,13 +38,13 @@ class Left:
     def __init__(self, window_s: float) -> None:
         self._window_s = window_s
         self._sessions: OrderedDict[str, tuple[float, SocketSession]] = OrderedDict()
-        self._rooms = 0
+        self._size = 0
 
     def put(self, session: SocketSession) -> None:
         self.pop(session.pid)
         self._sessions[session.pid] = (asyncio.get_running_loop().time() + self._window_s, session)
-        self._rooms += 1 + len(session.rooms)
-        while self._rooms > ROOMS_LEFT:
+        self._size += _size(session)
+        while self._size > LEFT_BYTES:
             self.pop(next(iter(self._sessions)))
 
     def get(self, pid: str) -> SocketSession | None:
@@ -49,7 +54,7 @@ class Left:
     def pop(self, pid: str) -> SocketSession | None:
         _, session = self._sessions.pop(pid, (0.0, None))
         if session is not None:
-            self._rooms -= 1 + len(session.rooms)
+            self._size -= _size(session)
         return session
 
     def forget_old(self) -> None:
@@ -62,7 +67,11 @@ class Left:
 
     def clear(self) -> None:
         self._sessions.clear()
-        self._rooms = 0
+        self._size = 0
+
+
+def _size(session: SocketSession) -> int:
+    return SESSION_BYTES + ROOM_BYTES * len(session.rooms) + sum(map(getsizeof, session.rooms))
 
 
 class Records:

@@ -110,10 +110,11 @@ class Recovery:
             del self._waiters[future]
         return True
 
-    def owed(self, claim: Claim, space: Namespace) -> Owed | None:
+    def owed(self, claim: Claim, space: Namespace, given: int) -> Owed | None:
         """Answer exactly what a client missed whose session was found, or None if that is not known.
 
-        The caller must not wait between this and letting the session in.
+        `given` bytes the connection got in other namespaces. The caller must not wait between this and
+        letting the session in.
         """
         stored = self.records.here(claim.pid)
         rooms = None if stored is None else self._rooms(stored, space)
@@ -124,7 +125,7 @@ class Recovery:
         if after >= stored.heard:
             after = max(after, stored.as_of)
         try:
-            frames = self.history.missed(space.name, rooms, after, self._max_bytes)
+            frames = self.history.missed(space.name, rooms, after, self._max_bytes - given)
         except TooMuchError:
             RECOVERIES.labels("too_much").inc()
             self.records.end(claim.pid)  # it will not become less

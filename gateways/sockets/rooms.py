@@ -1,10 +1,12 @@
 """Owns rooms that change while a session is open: first the room, then its record, then the answer."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
+from gateways.config import Limits
 from gateways.sockets.connection import Session
 from gateways.sockets.history import History
 from gateways.sockets.membership import Membership
+from gateways.sockets.namespace import RefusedError
 from gateways.sockets.records import Records
 
 
@@ -15,10 +17,24 @@ class Rooms:
     nothing is acknowledged that is not stored, and what cannot be stored does not stay.
     """
 
-    def __init__(self, membership: Membership, records: Records, history: History) -> None:
+    def __init__(self, membership: Membership, records: Records, history: History, limits: Limits) -> None:
         self._membership = membership
         self._records = records
         self._history = history
+        self._most = limits.socket_rooms
+        self._most_bytes = limits.socket_room_bytes
+
+    def check(self, rooms: Collection[str], path: str) -> None:
+        """Refuse more rooms than a session may ask to be in; `path` is the member that asks for too much."""
+        if len(rooms) > self._most:
+            raise RefusedError("invalid", f"at most {self._most:,} rooms at a time: leave some first", path)
+        if sum(len(room.encode()) for room in rooms) > self._most_bytes:
+            raise RefusedError(
+                "invalid",
+                f"the names of all rooms together have at most {self._most_bytes:,} bytes"
+                " (socket_room_bytes): leave some first",
+                path,
+            )
 
     async def join(self, session: Session, rooms: Iterable[str]) -> None:
         """Enter rooms. Raises RETRYABLE errors."""

@@ -9,13 +9,16 @@ from gateways.sockets import frames
 class SendBuffer:
     """Packets in the order they were put in; one reader at a time waits for them."""
 
-    __slots__ = ("_changed", "_packets", "size")
+    __slots__ = ("_changed", "_packets", "_spared", "size", "spared_size")
 
     def __init__(self) -> None:
         self._packets: deque[bytes] = deque()
         self._changed = asyncio.Event()
         self.size = 0
         """In bytes."""
+        self.spared_size = 0
+        """How many of them do not count as waiting."""
+        self._spared = 0
 
     def __len__(self) -> int:
         return len(self._packets)
@@ -25,6 +28,18 @@ class SendBuffer:
         for packet in frames.packets(joined):
             self.put_packet(packet)
 
+    def put_spared(self, joined: bytes) -> None:
+        """Put in packets that nobody is slow for: a client that comes back could not take them before."""
+        packets, size = len(self._packets), self.size
+        self.put(joined)
+        self._spared += len(self._packets) - packets
+        self.spared_size += self.size - size
+
+    @property
+    def waiting(self) -> int:
+        """How many packets wait that are not spared."""
+        return len(self._packets) - self._spared
+
     def put_packet(self, packet: bytes) -> None:
         self._packets.append(packet)
         self.size += len(packet)
@@ -33,6 +48,9 @@ class SendBuffer:
     def _pop(self) -> bytes:
         packet = self._packets.popleft()
         self.size -= len(packet)
+        if self._spared:
+            self._spared -= 1
+            self.spared_size = max(0, self.spared_size - len(packet)) if self._spared else 0
         return packet
 
     def take(self, most: int) -> list[bytes]:
@@ -52,7 +70,7 @@ class SendBuffer:
 
     def clear(self) -> None:
         self._packets.clear()
-        self.size = 0
+        self.size = self._spared = self.spared_size = 0
 
     def wake(self) -> None:
         """Let the reader look around although nothing was put in."""

@@ -46,9 +46,9 @@ class HubSockets:
         store = SocketSessions(gateway.pool, gateway.name, window_s)
         self.records = Records(store, history, window_s=window_s)
         self.recovery = Recovery(self.records, history, max_bytes=config.limits.socket_unsent_bytes)
-        rooms = Rooms(self.membership, self.records, history)
+        rooms = Rooms(self.membership, self.records, history, config.limits)
         viewers = Viewers(gateway.viewers, gateway.signals, interval=timings.viewers_interval)
-        spaces = namespaces(rooms, viewers, config.limits.socket_rooms)
+        spaces = namespaces(rooms, viewers)
         spaces[Admin.name] = Admin(
             gateway.name,
             lambda: self.server.connections,
@@ -111,15 +111,9 @@ class HubSockets:
         await self.records.settled()
 
 
-def namespaces(rooms: Rooms, viewers: Viewers, most_rooms: int) -> dict[str, Namespace]:
+def namespaces(rooms: Rooms, viewers: Viewers) -> dict[str, Namespace]:
     """The namespaces that one may sign in to."""
-    spaces = (
-        Feed(rooms, most_rooms=most_rooms),
-        Live(rooms, viewers, most_rooms=most_rooms),
-        Notifications(),
-        Messages(),
-        Presence(),
-    )
+    spaces = (Feed(rooms), Live(rooms, viewers), Notifications(), Messages(), Presence())
     return {space.name: space for space in spaces}
 
 

@@ -73,7 +73,8 @@ class Sessions:
         else:
             if connection.socket.closing is not None:
                 return  # gone while it signed in: what it claimed is still there when it comes again
-            if claim and (owed := self._recovery.owed(claim, self._namespaces[namespace])):
+            space, given = self._namespaces[namespace], connection.given_back
+            if claim and (owed := self._recovery.owed(claim, space, given)):
                 self._return(connection, principal, owed)
             else:
                 self._begin(connection, namespace, principal, recovers=_asks_for_recovery(auth))
@@ -135,8 +136,10 @@ class Sessions:
         """Answer, and from this moment on deliver; nothing may come between."""
         connection = session.connection
         answer = frames.connected(session.namespace, session.sid, session.pid or None)
-        if not connection.socket.send(answer + missed):
+        said = connection.socket.give_back(answer + missed) if missed else connection.socket.send(answer)
+        if not said:
             return  # gone while it signed in
+        connection.given_back += len(missed)
         connection.sessions[session.namespace] = session
         connection.stop_deadline()
         self._membership.add(session, rooms)

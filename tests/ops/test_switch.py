@@ -25,7 +25,6 @@ def line() -> Iterator[UpperEnd]:
 
 async def test_a_worker_that_hears_nothing_any_more_does_not_keep_others_from_taking() -> None:
     listening = bind("127.0.0.1", 0)
-    listening.listen()
     with line() as hung, line() as well, socket.socket() as client:
         while hung.give(client):
             pass

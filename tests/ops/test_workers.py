@@ -1,6 +1,7 @@
 """`hub serve` with several workers: real processes, the stock client, kills, and a restart nobody misses."""
 
 import asyncio
+import os
 import re
 import signal
 import socket
@@ -16,6 +17,8 @@ import psutil
 import pytest
 
 from bus.tasks import cancel, spawn
+from ops.run import bind
+from ops.workers import Workers
 from schemas.db import Pool
 from schemas.ids import uuid7
 from tests.hubprocess import HubProcess
@@ -217,6 +220,45 @@ async def test_a_killed_worker_is_replaced_and_its_clients_miss_nothing(
     await assert_all_got_all(clients, publisher)
     assert any(len(connects(client)) > 1 for client in clients)
     assert logged(hub, "a worker ended, and is replaced")
+
+
+async def test_a_worker_that_hangs_is_given_nobody_new_and_replaced(
+    database: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The workers are real, and the process that watches them is this one."""
+    for name, value in {"DATABASE_URL": database, "REDIS_URL": redis_url, "AUTH__SECRET": SECRET}.items():
+        monkeypatch.setenv(f"HUB_{name}", value)
+    monkeypatch.setattr("ops.workers.HUNG_S", 8.0)
+    monkeypatch.setattr("ops.line.QUIET_S", 1.5)
+    started, urls = Workers(2, tmp_path, tmp_path), list[str]()
+    running = spawn(started.run(bind("127.0.0.1", 0), urls.append), name="workers")
+
+    async def is_ready() -> bool:
+        return bool(urls)
+
+    async def is_quiet() -> bool:
+        return hung.line.is_quiet
+
+    async def is_replaced() -> bool:
+        return [one.number for one in started._alive.values() if one.kept] == [2, 3]
+
+    try:
+        await until(is_ready, within_s=60)
+        hung = started._alive[1]
+        hung.process.send_signal(signal.SIGSTOP)
+        await until(is_quiet)
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as session:
+            for _ in range(10):
+                async with session.get(urls[0] + "/health/live") as answer:
+                    assert answer.status == 200
+        assert hung.process.returncode is None
+        await until(is_replaced, within_s=60)
+        assert hung.process.returncode == -signal.SIGKILL
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)  # which `run` waits for
+        await running
+        for worker in started._alive.values():
+            worker.line.close()
 
 
 async def test_a_rolling_restart_is_missed_by_nobody(hub: HubProcess, js: JsClient) -> None:

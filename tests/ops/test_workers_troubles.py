@@ -1,6 +1,8 @@
 """The workers of `hub serve` in trouble: no more processes, a port that is taken, an odd moment."""
 
 import asyncio
+import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -11,16 +13,22 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bus.tasks import spawn
 from ops.run import bind
-from ops.settings import SettingsError
-from ops.workers import Worker, Workers, serve
+from ops.workers import LOOKS, Worker, Workers
 from tests.waiting import until
 
 
 class Machine:
     """Starts workers that only say they are ready; now and then it cannot start any."""
 
-    SCRIPT = "import socket; line = socket.socket(fileno={}); line.send(b'ready\\n'); line.recv(1)"
+    SCRIPT = """
+import select, socket
+line = socket.socket(fileno={})
+line.send(b"ready\\n")
+while not select.select([line], [], [], 0.02)[0]:
+    line.send(b"0\\n")
+"""
 
     def __init__(self) -> None:
         self.refusals = 0
@@ -102,7 +110,6 @@ async def test_what_fails_unexpectedly_is_raised_after_all_workers_ended(tmp_pat
         raise OSError("no space left")
 
     listening = bind("127.0.0.1", 0)
-    listening.listen()
     started = Workers(2, tmp_path, tmp_path)
     with pytest.raises(OSError, match="no space left"):
         await started.run(listening, broken)
@@ -119,10 +126,47 @@ async def test_a_worker_that_has_ended_already_is_let_go() -> None:
     await worker.let_go()
 
 
-def test_a_port_that_another_took_meanwhile_is_one_sentence_before_any_start(tmp_path: Path) -> None:
-    with bind("127.0.0.1", 0) as other:
-        port = other.getsockname()[1]
-        with bind("127.0.0.1", port) as ours:
-            other.listen()
-            with pytest.raises(SettingsError, match=f"port {port} on 127.0.0.1 is in use"):
-                serve(2, ours, tmp_path, lambda _: None)
+async def test_a_stopped_worker_is_given_nobody_and_replaced(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.workers.HUNG_S", 1.0)
+    monkeypatch.setattr("ops.line.QUIET_S", 0.2)
+    started = Workers(2, tmp_path, tmp_path)
+    is_ready = asyncio.Event()
+    running = spawn(started.run(bind("127.0.0.1", 0), lambda _: is_ready.set()), name="workers")
+    await is_ready.wait()
+    first, second = started._alive.values()
+    second.line.open = 5
+    first.process.send_signal(signal.SIGSTOP)
+
+    async def is_avoided() -> bool:
+        return started._choose(None) == [second.line, first.line]
+
+    async def is_replaced() -> bool:
+        return [one.number for one in started._alive.values() if one.kept] == [2, 3]
+
+    with capture_logs() as logs:
+        await until(is_avoided)
+        await until(is_replaced)
+    assert [one["number"] for one in logs if one["event"] == "a worker hangs, and is killed"] == [1]
+    os.kill(os.getpid(), signal.SIGTERM)  # which `run` waits for
+    await running
+    await end(started)
+
+
+async def test_after_all_were_stopped_together_nobody_is_taken_for_hung(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with some_workers(tmp_path) as started:
+        (worker, _) = started._alive.values()
+        monkeypatch.setattr("ops.line._now", lambda: asyncio.get_running_loop().time() + 1000)
+        for _ in range(LOOKS - 1):
+            worker.look()
+        monkeypatch.undo()
+        worker.line._hear()
+        worker.look()
+        monkeypatch.setattr("ops.line._now", lambda: asyncio.get_running_loop().time() + 1000)
+        with capture_logs() as logs:
+            worker.look()
+        assert logs == []
+        assert worker.process.returncode is None

@@ -1,19 +1,23 @@
 """Error answers: always a problem, never what is inside."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 import structlog
 from structlog.testing import CapturingLogger
 
+from bus.telemetry import REGISTRY
 from gateways.gateway import Gateway
 from gateways.http import me
 from schemas.db import Pool
 from schemas.store.users import Users
 from tests.gateways.http.conftest import WithLimits
 from tests.gateways.http.served import JSON, Answered, Caller, liked, serving
+from tests.waiting import until
 
 
 def assert_problem(answered: Answered, status: int, code: str) -> None:
@@ -39,6 +43,37 @@ async def test_an_unknown_path_is_404(admin: Caller) -> None:
     assert_problem(await admin.get("/v1/nope"), 404, "not_found")
     assert_problem(await admin.post("/nope"), 404, "not_found")
     assert_problem(await admin.get("/v1/conversations"), 404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/v1/me", "/nope", "/"])
+async def test_an_unknown_expectation_is_a_problem_too(nobody: Caller, path: str) -> None:
+    answered = await nobody.get(path, headers={"Expect": "a-miracle"})
+    assert answered.status == 417
+    assert answered.headers["Content-Type"].startswith("application/problem+json")
+    assert answered.headers["X-Content-Type-Options"] == "nosniff"
+    assert (answered.json["code"], answered.json["status"]) == ("expectation_failed", 417)
+
+
+async def test_who_hangs_up_in_the_middle_of_a_body_is_not_reported_as_a_fault(
+    service: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
+    def counted() -> float | None:
+        labels = {"method": "POST", "route": "/v1/events", "status": "499"}
+        return REGISTRY.get_sample_value("hub_http_request_seconds_count", labels)
+
+    before = counted() or 0
+    address = urlsplit(service.url)
+    _, writer = await asyncio.open_connection(address.hostname, address.port)
+    head = f"POST /v1/events HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {service.token}\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{".encode())
+    await writer.drain()
+    writer.transport.abort()
+
+    async def gone() -> bool:
+        return (counted() or 0) > before
+
+    await until(gone)
+    assert not [record for record in caplog.records if record.name.startswith("aiohttp")]
 
 
 async def test_a_wrong_method_is_405_and_told_which_would_do(admin: Caller) -> None:
@@ -78,7 +113,7 @@ async def test_an_unexpected_error_is_500_and_says_nothing_of_itself(gateway: Ga
         structlog.reset_defaults()
     assert_problem(answered, 500, "internal")
     assert b"hunter2" not in answered.body
-    assert any(call.method_name == "exception" for call in logger.calls)
+    assert any(call.method_name == "error" and "RuntimeError" in repr(call) for call in logger.calls)
 
 
 @pytest.mark.parametrize(

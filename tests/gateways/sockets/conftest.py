@@ -137,15 +137,24 @@ async def serving(gateway: Gateway, timings: Timings) -> AsyncIterator[Served]:
 
 
 @pytest.fixture
-async def serve(gateway: Gateway) -> AsyncIterator[Serve]:
+def direct() -> bool:
+    """Whether frames go straight into the transport; a module may try both ways."""
+    return True
+
+
+@pytest.fixture
+async def serve(gateway: Gateway, direct: bool) -> AsyncIterator[Serve]:
     """Start a gateway: `timings`, other `config`, and limits by name."""
     async with AsyncExitStack() as stack:
 
         async def start(timings: Timings | None = None, config: Any = None, **limits: Any) -> Served:
             changed = replace(gateway.config, limits=Limits(**limits), **(config or {}))
-            return await stack.enter_async_context(
+            served = await stack.enter_async_context(
                 serving(replace(gateway, config=changed), timings or quick())
             )
+            if not direct:
+                served.sockets.server.http.write_through_aiohttp()
+            return served
 
         yield start
 

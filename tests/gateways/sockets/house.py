@@ -24,13 +24,13 @@ from gateways.config import Limits
 from gateways.gateway import Gateway
 from gateways.sockets.server import HubSockets, attach
 from gateways.sockets.timings import Timings
+from ops.chaos.line import Line
 from schemas.db import Pool, create_pool
 from schemas.events.base import Event
 from schemas.events.content import ContentCreated
 from schemas.events.hours import HoursTipped
 from schemas.store.users import Users
 from tests.gateways.sockets.basics import quick, token_of
-from tests.gateways.sockets.line import Line
 from tests.jsclient import Happening, JsClient, JsSocket
 from tests.waiting import until
 

@@ -94,6 +94,23 @@ async def test_who_gives_up_takes_nothing_from_the_others(
     assert await patient == 10
 
 
+@pytest.mark.parametrize("begun", [False, True], ids=["before it began", "in the middle"])
+async def test_when_it_is_stopped_those_who_wait_are_told_and_the_next_starts_afresh(
+    batcher: Batcher[str, int, int], work: Work, begun: bool
+) -> None:
+    asking = [asyncio.ensure_future(batcher.ask(key, 1)) for key in "abcde"]
+    await asyncio.sleep(0)
+    if begun:
+        await work.called.wait()
+    assert batcher._task is not None
+    batcher._task.cancel()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert [str(one) for one in answers] == ["test was stopped before there was an answer"] * 5
+    work.go_on.set()
+    assert await batcher.ask("f", 6) == 60
+    assert work.calls[begun:] == [{"f": 6}]
+
+
 async def test_flushing_waits_for_what_was_put_before_and_not_for_what_comes_after(work: Work) -> None:
     batcher: Batcher[str, int, int] = Batcher(work, name="test", most=1)
     before = [batcher.put("a", 1), batcher.put("b", 1)]

@@ -15,6 +15,12 @@ from tests.waiting import until
 TRANSPORTS = pytest.mark.parametrize("transports", [["websocket"], ["polling"]], ids=str)
 
 
+@pytest.fixture(params=[True, False], ids=["direct", "stock"])
+def direct(request: pytest.FixtureRequest) -> bool:
+    """Both ways of writing frames."""
+    return bool(request.param)
+
+
 def suspend(hub: Served, user: str) -> None:
     hub.obey("suspend", user)
 

@@ -114,6 +114,17 @@ async def test_a_connection_has_a_limited_number_of_rooms(serve: Serve, js: JsCl
     }
 
 
+async def test_the_names_of_all_rooms_together_are_limited_in_bytes(serve: Serve, js: JsClient) -> None:
+    hub = await serve(socket_room_bytes=40)
+    feed = await js.connect(hub.url, "/feed", token_of("ann"))
+    await feed.emit("subscribe", {"zones": ["a"]})  # with `feed`, ten bytes
+    answer = await feed.emit("subscribe", {"zones": ["b"], "content": ["é" * 9]})
+    assert (answer["error"]["code"], answer["error"]["path"]) == ("invalid", "content")
+    assert "at most 40 bytes (socket_room_bytes)" in answer["error"]["message"]
+    assert (await feed.emit("subscribe", {}))["rooms"] == ["feed", "zone:a"], "nothing is half joined"
+    assert (await feed.emit("subscribe", {"content": ["é" * 11]}))["ok"] is True
+
+
 async def test_rooms_are_left_with_the_connection(hub: Served, feed: JsSocket) -> None:
     await feed.emit("subscribe", {"zones": ["a"]})
     await feed.disconnect()

@@ -1,16 +1,25 @@
 """The rows of sessions, and what may never get into them: late words, failed words, another log."""
 
 import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import orjson
+import pytest
 
 from bus.telemetry import RECOVERIES
+from gateways.config import Limits
+from gateways.sockets.closing import Closing
 from gateways.sockets.connection import Session
+from gateways.sockets.records import Left
 from schemas.db import Pool
+from schemas.store.socket_sessions import SocketSession
 from tests.gateways.sockets.conftest import Serve, Served, token_of
 from tests.gateways.sockets.raw import RawSocket
 from tests.gateways.sockets.test_slow_readers import stop_reading
 from tests.waiting import until
+
+Poll = Callable[..., Awaitable[list[str]]]
 
 
 async def connect(hub: Served, namespace: str = "/feed", **claim: str) -> tuple[RawSocket, dict[str, str]]:
@@ -137,12 +146,101 @@ async def test_who_missed_too_much_begins_afresh_and_cannot_ask_again(serve: Ser
     assert await raw.closed() == 4007
 
 
+def left(pid: str, *rooms: str) -> SocketSession:
+    return SocketSession(
+        pid=pid, sid="s", namespace="/feed", user="ann", rooms=dict.fromkeys(rooms, 1), as_of=1, heard=1
+    )
+
+
+async def test_of_those_who_left_as_many_are_kept_as_there_is_memory_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateways.sockets.records.LEFT_BYTES", 30_000)
+    kept = Left(60)
+    for n in range(10):
+        kept.put(left(f"p{n}", *(f"zone:{number}-{'z' * 190}" for number in range(20))))
+    assert list(kept.pids()) == ["p7", "p8", "p9"], "each takes some 8,000 bytes"
+    kept.put(left("small"))
+    kept.put(left("p7", "feed"))
+    kept.pop("p9")
+    kept.put(left("p10", *(f"zone:{number}-{'z' * 190}" for number in range(40))))
+    assert list(kept.pids()) == ["p8", "small", "p7", "p10"]
+
+
+@asynccontextmanager
+async def polling(hub: Served) -> AsyncIterator[Poll]:
+    """A polling session: send packets, or take what waits."""
+    base = f"{hub.url}/socket.io/?EIO=4&transport=polling"
+    async with hub.session.get(base) as answer:
+        sid = orjson.loads((await answer.text())[1:])["sid"]
+
+    async def poll(*packets: str) -> list[str]:
+        if packets:
+            async with hub.session.post(f"{base}&sid={sid}", data="\x1e".join(packets)) as answer:
+                assert answer.status == 200
+                return []
+        async with hub.session.get(f"{base}&sid={sid}") as answer:
+            assert answer.status == 200
+            return (await answer.text()).split("\x1e")
+
+    yield poll
+
+
+async def test_a_polling_client_that_missed_a_lot_gets_all_and_stays(serve: Serve) -> None:
+    hub = await serve(socket_buffer=20, socket_unsent_bytes=57_000)
+    raw, answer = await connect(hub)
+    await cut(hub, raw)
+    for n in range(300):
+        hub.deliver("/feed", "feed", data=f'"{n}{"x" * 100}"')
+    async with polling(hub) as poll:
+        await poll(f'40/feed,{{"token":"{token_of("ann")}","recovery":true,"pid":"{answer["pid"]}"}}')
+
+        async def returned() -> bool:
+            return len(hub.sockets.membership.of_user("ann")) == 1
+
+        await until(returned)
+        for _ in range(20):
+            hub.deliver("/feed", "feed")
+        heard: list[str] = []
+        while len(heard) < 321:
+            heard += await poll()
+        assert answer["pid"] in heard[0]
+        offsets = [int(one.rsplit('"', 2)[1]) for one in heard[1:]]
+        assert offsets == list(range(1, 321))
+        for _ in range(20):
+            hub.deliver("/feed", "feed")
+        socket_ = session_of(hub).connection.socket
+        assert socket_.closing is None
+        hub.deliver("/feed", "feed")
+        assert socket_.closing is Closing.SLOW, "and what comes afterwards counts"
+
+
+async def test_all_namespaces_of_a_connection_have_one_budget_for_what_they_missed(serve: Serve) -> None:
+    hub = await serve(socket_unsent_bytes=3_000)
+    raw, answer = await connect(hub)
+    auth = {"token": token_of("ann"), "recovery": True}
+    await raw.send(f"40/notifications,{orjson.dumps(auth).decode()}")
+    other = orjson.loads((await raw.next()).removeprefix("40/notifications,"))
+    await cut(hub, raw)
+    for _ in range(20):
+        hub.deliver("/feed", "feed", data='"' + "x" * 50 + '"')
+        hub.deliver("/notifications", "user:ann", data='"' + "x" * 50 + '"')
+    raw, again = await connect(hub, pid=answer["pid"])
+    assert again["pid"] == answer["pid"]
+    for _ in range(20):
+        await raw.next()
+    claim = orjson.dumps({**auth, "pid": other["pid"]}).decode()
+    await raw.send(f"40/notifications,{claim}")
+    fresh = orjson.loads((await raw.next()).removeprefix("40/notifications,"))
+    assert fresh["pid"] != other["pid"]
+
+
 async def test_who_was_given_as_much_as_may_be_is_not_cut_by_what_comes_next(serve: Serve) -> None:
     hub = await serve()
     raw, answer = await connect(hub)
     await cut(hub, raw)
     for _ in range(9):
-        hub.deliver("/feed", "feed", data='"' + "x" * 114_000 + '"')
+        hub.deliver("/feed", "feed", data='"' + "x" * 116_420 + '"')
     raw = await hub.raw()
     stop_reading(raw)
     engine = hub.sockets.server.http.sockets[raw.handshake["sid"]]
@@ -157,5 +255,13 @@ async def test_who_was_given_as_much_as_may_be_is_not_cut_by_what_comes_next(ser
     assert session_of(hub).pid == answer["pid"]
     assert engine._wire is not None
     assert engine._wire.unsent() > 500_000
+    most = Limits().socket_unsent_bytes
+    for _ in range(8):
+        hub.deliver("/feed", "feed", data='"' + "x" * 100_000 + '"')
+    assert engine._wire.unsent() > most
     hub.deliver("/feed", "feed")
-    assert engine.closing is None
+    assert engine.closing is None, "what it was given at its return does not make it slow"
+    while engine.closing is None:
+        hub.deliver("/feed", "feed", data='"' + "x" * 100_000 + '"')
+        assert engine._wire.unsent() < 2 * most + 200_000
+    assert engine.closing is Closing.SLOW

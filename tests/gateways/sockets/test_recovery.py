@@ -3,6 +3,7 @@
 import pytest
 from redis import Redis
 
+from ops.chaos.line import Line
 from tests.gateways.sockets.conftest import token_of
 from tests.gateways.sockets.house import (
     Door,
@@ -13,7 +14,6 @@ from tests.gateways.sockets.house import (
     ids,
     sign_in,
 )
-from tests.gateways.sockets.line import Line
 from tests.jsclient import JsClient
 from tests.waiting import until
 

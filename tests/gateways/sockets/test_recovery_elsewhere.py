@@ -3,6 +3,7 @@
 from redis import Redis
 
 from bus.tasks import cancel, spawn
+from ops.chaos.line import Line
 from tests.gateways.sockets.conftest import token_of
 from tests.gateways.sockets.house import (
     Door,
@@ -14,7 +15,6 @@ from tests.gateways.sockets.house import (
     sign_in,
     stored,
 )
-from tests.gateways.sockets.line import Line
 from tests.jsclient import JsClient
 from tests.waiting import until
 

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 
+import pytest
+
 from bus import telemetry
 from bus.base import Target
 from gateways.sockets import frames
@@ -14,6 +16,12 @@ from tests.gateways.sockets.raw import RawSocket
 from tests.waiting import until
 
 BIG = '"' + "x" * 20_000 + '"'
+
+
+@pytest.fixture(params=[True, False], ids=["direct", "stock"])
+def direct(request: pytest.FixtureRequest) -> bool:
+    """Both ways of writing frames."""
+    return bool(request.param)
 
 
 def stop_reading(raw: RawSocket) -> None:

@@ -1,0 +1,109 @@
+"""The life of a hub process: its port, its signals, and the order in which it starts."""
+
+import asyncio
+import os
+import signal
+import socket
+from pathlib import Path
+
+import aiohttp
+import pytest
+from pydantic import SecretStr
+
+from bus.tasks import spawn
+from ops.run import SIGNALS, bind, on_signal, serve, url_of, work
+from ops.settings import Auth, Settings, SettingsError
+from schemas.db import Pool
+from tests.hubprocess import HubProcess
+from tests.waiting import until
+
+SECRET = SecretStr("a-secret-of-tests-with-more-than-32-bytes")
+
+
+@pytest.fixture
+def settings(database: str, redis_url: str) -> Settings:
+    return Settings(
+        database_url=SecretStr(database),
+        redis_url=SecretStr(redis_url),
+        auth=Auth(secret=SECRET),
+        database_pool=4,
+    )
+
+
+def test_a_port_is_taken_for_all_others_at_once() -> None:
+    with bind("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(
+            SettingsError, match=rf"^port {port} on 127\.0\.0\.1 is in use: .* another --port$"
+        ):
+            bind("127.0.0.1", port)
+
+
+def test_an_address_of_another_machine_is_one_sentence() -> None:
+    with pytest.raises(SettingsError, match=r"^cannot listen on 192\.0\.2\.1:0: "):
+        bind("192.0.2.1", 0)
+
+
+def test_an_ipv6_address_is_written_in_brackets() -> None:
+    try:
+        listening = bind("::1", 0)
+    except SettingsError:
+        pytest.skip("this machine has no IPv6")
+    with listening:
+        assert url_of(listening) == f"http://[::1]:{listening.getsockname()[1]}"
+
+
+async def test_the_first_signal_asks_and_the_second_is_no_longer_caught() -> None:
+    asked = on_signal()
+    assert not asked.is_set()
+    os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.wait_for(asked.wait(), 10)
+    assert [signal.getsignal(one) for one in SIGNALS] == [signal.default_int_handler, signal.SIG_DFL]
+
+
+async def test_the_doors_say_where_they_are_once_they_answer_and_end_on_a_signal(settings: Settings) -> None:
+    said: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    serving = spawn(serve(settings, bind("127.0.0.1", 0), said.set_result), name="serve")
+    url = await asyncio.wait_for(said, 30)
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/health/ready") as answer:
+        assert answer.status in (200, 503)  # there is no relay
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(serving, 30)
+    with (
+        pytest.raises(ConnectionRefusedError),
+        socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))),
+    ):
+        pass
+
+
+async def test_the_other_role_works_until_a_signal_and_gives_its_leases_back(
+    settings: Settings, pool: Pool
+) -> None:
+    working = spawn(work(settings), name="work")
+
+    async def owned() -> int:
+        return int(await pool.fetchval("SELECT count(*) FROM consumer_positions WHERE lease_until > now()"))
+
+    await until(owned)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(working, 30)
+    assert await owned() == 0
+
+
+async def test_a_taken_port_is_noticed_before_any_database_is_asked(tmp_path: Path) -> None:
+    """Nobody answers at the database's address, and that is not what is said."""
+    away = {
+        "HUB_DATABASE_URL": "postgresql://hub@127.0.0.1:9/hub",
+        "HUB_REDIS_URL": "redis://127.0.0.1:9",
+        "HUB_AUTH__SECRET": SECRET.get_secret_value(),
+    }
+    with bind("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        for workers in (1, 2):
+            hub = HubProcess(tmp_path / f"hub-{workers}", **away)
+            hub.begin("serve", "--port", str(port), "--workers", str(workers))
+            try:
+                assert await asyncio.to_thread(hub.wait) == 1
+                assert f"port {port} on 127.0.0.1 is in use" in hub.log()
+            finally:
+                hub.stop()
