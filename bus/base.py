@@ -46,20 +46,37 @@ class Entry(NamedTuple):
 class Target(NamedTuple):
     """Who gets a packet: a namespace and rooms; a socket in several of the rooms gets it once.
 
-    `packet` is the Socket.IO argument list as JSON text: `["content.liked",{…}]`.
+    `packet` is the Socket.IO argument list as JSON text: `["content.liked",{…}]`. `name` is how the stream
+    names the namespace and the rooms: it is taken apart only where somebody is meant.
     """
 
-    namespace: str
-    rooms: tuple[str, ...]
+    name: bytes
     packet: bytes
 
-    def to_field(self) -> tuple[bytes, bytes]:
-        return SEPARATOR.join(part.encode() for part in (self.namespace, *self.rooms)), self.packet
-
     @classmethod
-    def from_field(cls, name: bytes, packet: bytes) -> "Target":
-        namespace, *rooms = name.decode().split("\0")
-        return cls(namespace, tuple(rooms), packet)
+    def of(cls, namespace: str, rooms: Iterable[str], packet: bytes) -> "Target":
+        return cls(SEPARATOR.join(part.encode() for part in (namespace, *rooms)), packet)
+
+    @property
+    def namespace(self) -> str:
+        return self.name.partition(SEPARATOR)[0].decode()
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        return tuple(self.name.decode().split("\0")[1:])
+
+    @property
+    def places(self) -> tuple[bytes, ...]:
+        """Each room together with the namespace, as `place` names it."""
+        if self.name.count(SEPARATOR) == 1:
+            return (self.name,)
+        namespace, *rooms = self.name.split(SEPARATOR)
+        return tuple(namespace + SEPARATOR + room for room in rooms)
+
+
+def place(namespace: str, room: str) -> bytes:
+    """Name one room of a namespace."""
+    return f"{namespace}\0{room}".encode()
 
 
 class PushEntry(NamedTuple):
@@ -83,7 +100,7 @@ class PushEntry(NamedTuple):
             elif name == CONTROL:
                 controls.append(tuple(value.decode().split("\0")))
             else:
-                targets.append(Target.from_field(name, value))
+                targets.append(Target(name, value))
         return cls(entry.seq, entry.prev, tuple(targets), tuple(controls), accepted_ms)
 
 

@@ -29,6 +29,7 @@ from bus.base import BusError
 TIMEOUT_S: Final = 3.0
 LEAST_LOOK_S: Final = 0.5  # for a member that is asked for the map: one that hangs leaves time for others
 MAX_CONNECTIONS: Final = 512  # to each server
+AS_IT_COMES: Final = ("XREAD", "XREVRANGE")  # the client's own way to read their replies costs as much again
 QUIET_S: Final = 5.0  # whoever only listens asks then whether the server is still there
 
 Address = tuple[str, int]
@@ -176,7 +177,9 @@ class RedisServers:
                 protocol=2,
                 **(self._options | place),
             )
-            self._clients[address] = aioredis.Redis.from_pool(pool)
+            client = self._clients[address] = aioredis.Redis.from_pool(pool)
+            for command in AS_IT_COMES:
+                client.set_response_callback(command, _as_it_comes)
         return self._clients[address]
 
     async def _keep(self, wanted: Collection[Address]) -> None:
@@ -185,6 +188,10 @@ class RedisServers:
             client = self._clients.pop(address)
             await client.aclose()
             await client.connection_pool.disconnect()
+
+
+def _as_it_comes(response: Any, **_: Any) -> Any:
+    return response
 
 
 async def _heard(pubsub: PubSub) -> AsyncIterator[bytes]:

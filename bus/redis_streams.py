@@ -14,6 +14,9 @@ from redis.exceptions import NoScriptError
 from bus.base import PUSH, Entry
 from bus.redis_servers import RedisServers
 
+FOREIGN: Final = -1
+"""The number before an entry that is not one of ours: it follows nothing."""
+
 
 class _Script:
     """A script with the name that servers remember it by."""
@@ -135,6 +138,9 @@ class RedisBus:
                 return int(await say("EVAL", script.text, 1, key, *args))
 
 
-def _entry(entry_id: bytes, fields: dict[bytes, bytes]) -> Entry:
-    prev = int(fields.pop(b"prev", b"0"))
-    return Entry(int(entry_id.split(b"-")[0]), prev, tuple(fields.items()))
+def _entry(entry_id: bytes, fields: list[bytes]) -> Entry:
+    """Make an entry of a raw one: names and values in turn, `prev` before all others."""
+    seq, (name, prev, *others) = int(entry_id.partition(b"-")[0]), fields
+    if name != b"prev":
+        return Entry(seq, FOREIGN, ())
+    return Entry(seq, int(prev), tuple(zip(others[::2], others[1::2], strict=True)))

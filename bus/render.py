@@ -38,7 +38,7 @@ def push_fields(row: Row) -> tuple[tuple[bytes, bytes], ...]:
     if not found:
         return ()
     at = b"%d" % int(row["accepted_at"].timestamp() * 1000)
-    return ((b"at", at), *(target.to_field() for target in found))
+    return ((b"at", at), *found)
 
 
 def targets_of_row(row: Row) -> list[Target]:
@@ -60,7 +60,7 @@ def targets(event: Event) -> list[Target]:
     for audience in event.audience():
         rooms.setdefault((audience.namespace, audience.hide), []).append(audience.room)
     return [
-        Target(namespace, tuple(dict.fromkeys(names)), packet(event.name, event.to_packet(hide)))
+        Target.of(namespace, dict.fromkeys(names), packet(event.name, event.to_packet(hide)))
         for (namespace, hide), names in rooms.items()
     ]
 

@@ -28,7 +28,7 @@ class Signals:
 
     async def publish(self, namespace: str, rooms: Sequence[str], name: str, data: Mapping[str, Any]) -> None:
         """Tell the sockets in some rooms; lost while the stream server is away."""
-        field, value = Target(namespace, tuple(rooms), packet(name, orjson.dumps(data))).to_field()
+        field, value = Target.of(namespace, rooms, packet(name, orjson.dumps(data)))
         try:
             await self._bus.signal(field + SEPARATOR + value)
         except BusError as error:
@@ -43,7 +43,7 @@ class Signals:
                 async with self._bus.signals() as heard:
                     async for payload in heard:
                         # JSON text holds no raw NUL, so the last one parts rooms and packet
-                        deliver(Target.from_field(*payload.rsplit(SEPARATOR, 1)))
+                        deliver(Target(*payload.rsplit(SEPARATOR, 1)))
             except BusError as error:
                 self._say_deaf("no signals are heard", error=str(error))
 

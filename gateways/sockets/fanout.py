@@ -1,6 +1,6 @@
 """Owns the last step of a packet: from the bus to the transports of the sockets that are meant."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bus.base import PushEntry, Target
 from bus.telemetry import DELIVERIES, SIGNALS_DROPPED
@@ -15,15 +15,19 @@ Control = Callable[..., object]
 class Run:
     """Consecutive packets for the same rooms: framed once, in at most two forms, joined into one piece."""
 
-    __slots__ = ("_numbered", "_packets", "_plain", "namespace", "rooms")
+    __slots__ = ("_numbered", "_packets", "_plain", "target")
 
     def __init__(self, target: Target) -> None:
-        self.namespace, self.rooms = target.namespace, target.rooms
+        self.target = target
         self._packets: list[tuple[int, bytes]] = []
         self._plain = self._numbered = b""
 
     def __len__(self) -> int:
         return len(self._packets)
+
+    @property
+    def namespace(self) -> str:
+        return self.target.namespace
 
     def add(self, seq: int, packet: bytes) -> None:
         self._packets.append((seq, packet))
@@ -36,7 +40,8 @@ class Run:
                 self._numbered = joined([frames.numbered(name, one, seq) for seq, one in self._packets])
             return self._numbered
         if not self._plain:
-            self._plain = joined([frames.event(self.namespace, one) for _, one in self._packets])
+            name = self.namespace
+            self._plain = joined([frames.event(name, one) for _, one in self._packets])
         return self._plain
 
 
@@ -58,10 +63,22 @@ class Fanout:
         for entry in entries:
             waiting.append(entry)
             if entry.controls:
-                self._send(list(runs(waiting)))  # what came before a word is not touched by it
+                self._send(self._runs(waiting))  # what came before a word is not touched by it
                 waiting = []
                 self._obey(entry)
-        self._send(list(runs(waiting)))
+        self._send(self._runs(waiting))
+
+    def _runs(self, entries: Sequence[PushEntry]) -> list[Run]:
+        """Part the packets of some entries into runs; those that nobody here listens to are left out."""
+        found: list[Run] = []
+        for entry in entries:
+            for target in entry.targets:
+                if not found or found[-1].target.name != target.name:
+                    if not self._membership.is_heard(target):
+                        continue
+                    found.append(Run(target))
+                found[-1].add(entry.seq, target.packet)
+        return found
 
     def _obey(self, entry: PushEntry) -> None:
         for word, *arguments in entry.controls:
@@ -78,7 +95,7 @@ class Fanout:
         # A socket that is in several of the rooms gets all of them in one piece.
         pieces: dict[EngineSocket, tuple[list[Run], list[bytes]]] = {}
         for run in found:
-            for session in self._membership.members(run.namespace, run.rooms):
+            for session in self._membership.members(run.target):
                 of_socket = pieces.get(socket := session.connection.socket)
                 if of_socket is None:
                     pieces[socket] = [run], [run.frames(session)]
@@ -86,15 +103,15 @@ class Fanout:
                     of_socket[0].append(run)
                     of_socket[1].append(run.frames(session))
         sent: dict[str, int] = {}
-        for socket, (parts, pieces_of_it) in pieces.items():
-            if socket.send(joined(pieces_of_it)):
+        for socket, (parts, bytes_of_it) in pieces.items():
+            if socket.send(joined(bytes_of_it)):
                 for run in parts:
                     sent[run.namespace] = sent.get(run.namespace, 0) + len(run)
         for namespace, packets in sent.items():
             DELIVERIES.labels(namespace).inc(packets)
 
     def _send_one(self, run: Run) -> None:
-        members = self._membership.members(run.namespace, run.rooms)
+        members = self._membership.members(run.target)
         sent = 0
         for session in members:
             sent += session.connection.socket.send(run.frames(session))
@@ -103,7 +120,7 @@ class Fanout:
 
     def signal(self, target: Target) -> None:
         """Deliver a signal: those who are behind go without."""
-        members = self._membership.members(target.namespace, target.rooms)
+        members = self._membership.members(target)
         if not members:
             return
         frame = frames.event(target.namespace, target.packet)
@@ -115,17 +132,3 @@ class Fanout:
 def joined(parts: Sequence[bytes]) -> bytes:
     """One piece; of a single part no copy is made."""
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def runs(entries: Sequence[PushEntry]) -> Iterator[Run]:
-    """Part the packets of some entries into runs."""
-    run: Run | None = None
-    for entry in entries:
-        for target in entry.targets:
-            if run is None or run.rooms != target.rooms or run.namespace != target.namespace:
-                if run is not None:
-                    yield run
-                run = Run(target)
-            run.add(entry.seq, target.packet)
-    if run is not None:
-        yield run

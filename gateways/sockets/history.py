@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from bus.base import PushEntry
+from bus.base import PushEntry, Target, place
 from gateways.sockets import frames
 
 MENTION_BYTES: Final = 200
@@ -18,32 +18,30 @@ QUIET_PLACES: Final = 100_000
 FRAME_BYTES: Final = 50
 """What a frame adds to its packet, at most."""
 
-Place = tuple[str, str]
-"""A namespace and a room of it; for words to obey, the empty namespace and a user."""
-
 
 class TooMuchError(Exception):
     """A client missed more than it may be given."""
 
 
-@dataclass(slots=True, eq=False)
 class Kept:
     """One packet of one entry, or a word about a user."""
 
-    seq: int
-    namespace: str = ""
-    packet: bytes = b""
-    words: tuple[str, ...] = ()
-    framed: bytes = b""
+    __slots__ = ("framed", "seq", "target", "words")
+
+    def __init__(self, seq: int, target: Target | None, words: tuple[str, ...] = ()) -> None:
+        self.seq = seq
+        self.target = target
+        self.words = words
+        self.framed = b""
 
     def bytes_at_most(self) -> int:
-        return len(self.framed) or len(self.packet) + FRAME_BYTES
+        return len(self.framed) or (len(self.target.packet) if self.target else 0) + FRAME_BYTES
 
     def frame(self) -> bytes:
         """With its offset; made when the first client needs it."""
-        if not self.framed:
-            self.framed = frames.numbered(self.namespace, self.packet, self.seq)
-            self.packet = b""
+        if self.target is not None:
+            self.framed = frames.numbered(self.target.namespace, self.target.packet, self.seq)
+            self.target = None
         return self.framed
 
 
@@ -51,7 +49,7 @@ class _Age(NamedTuple):
     seq: int
     at: float
     size: int
-    places: Sequence[Place]
+    places: Sequence[bytes]
 
 
 @dataclass(slots=True)
@@ -72,8 +70,9 @@ class History:
     size: int = 0
     """In bytes, roughly."""
     _ages: deque[_Age] = field(default_factory=deque)
-    _places: dict[Place, deque[Kept]] = field(default_factory=dict)
-    _dropped: dict[Place, int] = field(default_factory=dict)
+    _places: dict[bytes, Kept | deque[Kept]] = field(default_factory=dict)
+    """By room, as `bus.base.place` names it; for words to obey, by user. Most have one entry at a time."""
+    _dropped: dict[bytes, int] = field(default_factory=dict)
     """The number of the last entry dropped, in ascending order."""
 
     def begin(self, position: int) -> None:
@@ -92,59 +91,66 @@ class History:
         self._trim(now)
 
     def _keep(self, entry: PushEntry, now: float) -> None:
-        places: list[Place] = []
-        size = 0
+        seq, size = entry.seq, 0
+        places: Sequence[bytes] = ()
         for target in entry.targets:
-            kept = Kept(entry.seq, target.namespace, target.packet)
+            kept, of_target = Kept(seq, target), target.places
             size += len(target.packet)
-            for room in target.rooms:
-                self._put((target.namespace, room), kept)
-                places.append((target.namespace, room))
+            for one in of_target:
+                self._put(one, kept)
+            places = (*places, *of_target) if places else of_target
         for words in entry.controls:
-            place = ("", words[1] if len(words) > 1 else "")
-            self._put(place, Kept(entry.seq, words=words))
-            places.append(place)
-        self.head = entry.seq
+            user = place("", words[1] if len(words) > 1 else "")
+            self._put(user, Kept(seq, None, words))
+            places = (*places, user)
+        self.head = seq
         if places:
             size += MENTION_BYTES * len(places)
             self.size += size
-            self._ages.append(_Age(entry.seq, now, size, places))
+            self._ages.append(_Age(seq, now, size, places))
 
-    def _put(self, place: Place, kept: Kept) -> None:
-        found = self._places.get(place)
-        if found is None:
-            found = self._places[place] = deque()
+    def _put(self, one: bytes, kept: Kept) -> None:
+        found = self._places.setdefault(one, kept)
+        if found is kept:
             self.size += PLACE_BYTES
-        found.append(kept)
+        elif isinstance(found, Kept):
+            self._places[one] = deque((found, kept))
+        else:
+            found.append(kept)
 
     def _trim(self, now: float) -> None:
         while self._ages and (self._ages[0].at < now - self.window_s or self.size > self.max_bytes):
             age = self._ages.popleft()
             self.size -= age.size
-            for place in age.places:
-                self._drop(place, age.seq)
+            for one in age.places:
+                self._drop(one, age.seq)
         while len(self._dropped) > self.quiet_places:
             self.floor = self._dropped.pop(next(iter(self._dropped)))
 
-    def _drop(self, place: Place, seq: int) -> None:
-        kept = self._places[place]
-        kept.popleft()
-        if not kept:
-            del self._places[place]
+    def _drop(self, one: bytes, seq: int) -> None:
+        kept = self._places[one]
+        if isinstance(kept, deque):
+            kept.popleft()
+        if isinstance(kept, Kept) or not kept:
+            del self._places[one]
             self.size -= PLACE_BYTES
-        self._dropped.pop(place, None)  # its new number goes to the end
-        self._dropped[place] = seq
+        self._dropped.pop(one, None)  # its new number goes to the end
+        self._dropped[one] = seq
 
-    def _is_whole(self, place: Place, after: int) -> bool:
-        return self._dropped.get(place, self.floor) <= after
+    def _is_whole(self, one: bytes, after: int) -> bool:
+        return self._dropped.get(one, self.floor) <= after
+
+    def _of(self, one: bytes) -> Sequence[Kept]:
+        kept = self._places.get(one, ())
+        return (kept,) if isinstance(kept, Kept) else kept
 
     def last(self, namespace: str, rooms: Iterable[str]) -> int:
         """Answer a number above which there is no entry for any of the rooms; as low as is known."""
-        return max((self._last((namespace, room)) for room in rooms), default=0)
+        return max((self._last(place(namespace, room)) for room in rooms), default=0)
 
-    def _last(self, place: Place) -> int:
-        kept = self._places.get(place)
-        return kept[-1].seq if kept else self._dropped.get(place, self.floor)
+    def _last(self, one: bytes) -> int:
+        kept = self._of(one)
+        return kept[-1].seq if kept else self._dropped.get(one, self.floor)
 
     def missed(
         self, namespace: str, rooms: Mapping[str, int], after: int, max_bytes: int
@@ -159,10 +165,10 @@ class History:
         owed: dict[Kept, None] = {}  # one packet may be for several of the rooms
         size = 0
         for room, since in rooms.items():
-            start = max(after, since)
-            if not self._is_whole((namespace, room), start):
+            start, one = max(after, since), place(namespace, room)
+            if not self._is_whole(one, start):
                 return None
-            for kept in self._above((namespace, room), start):
+            for kept in self._above(one, start):
                 if kept not in owed:
                     owed[kept] = None
                     size += kept.bytes_at_most()
@@ -174,14 +180,15 @@ class History:
 
     def words(self, user: str, after: int) -> list[tuple[int, tuple[str, ...]]] | None:
         """Answer what was said about a user above a number, in order; None when that is not known."""
-        if not self._is_whole(("", user), after):
+        one = place("", user)
+        if not self._is_whole(one, after):
             return None
-        said = [(kept.seq, kept.words) for kept in self._above(("", user), after)]
+        said = [(kept.seq, kept.words) for kept in self._above(one, after)]
         return said[::-1]
 
-    def _above(self, place: Place, after: int) -> Iterator[Kept]:
+    def _above(self, one: bytes, after: int) -> Iterator[Kept]:
         """The last one first."""
-        for kept in reversed(self._places.get(place, ())):
+        for kept in reversed(self._of(one)):
             if kept.seq <= after:
                 return
             yield kept

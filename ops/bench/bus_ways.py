@@ -149,7 +149,7 @@ async def _xadd_and_xread(client: Redis, stream: str, given: Sequence[Entry]) ->
 def entries(count: int) -> list[Entry]:
     """What the relay makes of an event of 300 bytes."""
     packet = b'["content.created",{"id":"01990000-0000-7000-8000-000000000001","data":"%b"}]' % (b"x" * 220)
-    target = Target("/feed", ("feed",), packet).to_field()
+    target = Target.of("/feed", ("feed",), packet)
     return [Entry(seq, seq - 1, ((b"at", b"1800000000000"), target)) for seq in range(1, count + 1)]
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.base import Target
+from bus.base import Target, place
 from bus.render import partition_of, push_fields, targets
 from bus.retry import Retry
 from schemas.events.base import Event
@@ -39,9 +39,10 @@ def test_every_room_of_an_event_is_reached_by_exactly_one_target_of_its_namespac
 
 
 @given(st.sampled_from(["/feed", "/live"]), st.lists(ids(), min_size=1, max_size=5, unique=True), st.binary())
-def test_a_target_survives_its_field(namespace: str, rooms: list[str], packet: bytes) -> None:
-    target = Target(namespace, tuple(rooms), packet)
-    assert Target.from_field(*target.to_field()) == target
+def test_a_target_tells_what_it_was_made_of(namespace: str, rooms: list[str], packet: bytes) -> None:
+    target = Target.of(namespace, rooms, packet)
+    assert (target.namespace, target.rooms, target.packet) == (namespace, tuple(rooms), packet)
+    assert target.places == tuple(place(namespace, room) for room in rooms)
 
 
 def test_the_note_of_a_tip_is_for_the_receiver_only() -> None:

@@ -104,7 +104,7 @@ class Served:
     def deliver(self, namespace: str, *rooms: str, data: Any = None) -> None:
         """Deliver one event as the bus would."""
         packet = b'["test.happened",{"data":%s}]' % (b"null" if data is None else str(data).encode())
-        self._entry(targets=(Target(namespace, rooms, packet),))
+        self._entry(targets=(Target.of(namespace, rooms, packet),))
 
     def obey(self, *words: str) -> None:
         """Deliver words to obey."""

@@ -12,7 +12,7 @@ def entries(hub: Served, *packets: tuple[str, str, int]) -> list[PushEntry]:
     """Entries that follow what the hub has: a namespace, a room and a number each."""
     first = hub.sockets.recovery.history.head + 1
     return [
-        PushEntry(seq, seq - 1, (Target(namespace, (room,), b'["n",%d]' % number),))
+        PushEntry(seq, seq - 1, (Target.of(namespace, (room,), b'["n",%d]' % number),))
         for seq, (namespace, room, number) in enumerate(packets, first)
     ]
 

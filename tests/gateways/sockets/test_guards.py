@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bus import telemetry
+from bus.base import Target
 from gateways.gateway import Gateway
 from gateways.sockets import namespace as namespaces
 from gateways.sockets.closing import Closing
@@ -157,7 +158,7 @@ async def test_a_second_connect_to_the_same_namespace_closes_the_connection(hub:
     raw = await hub.signed_in()
     await raw.send(f'40/feed,{{"token":"{token_of("bob")}"}}')
     assert await raw.closed() == Closing.MALFORMED.code
-    assert hub.sockets.membership.members("/feed", ["feed"]) == ()
+    assert hub.sockets.membership.members(Target.of("/feed", ["feed"], b"")) == ()
 
 
 async def test_leaving_and_coming_back_in_one_breath_keeps_its_order(hub: Served) -> None:
@@ -166,7 +167,7 @@ async def test_leaving_and_coming_back_in_one_breath_keeps_its_order(hub: Served
     await raw.send("41/feed,", connect, "41/feed,", connect)
     for _ in range(2):
         assert (await raw.next()).startswith('40/feed,{"sid":')
-    assert len(hub.sockets.membership.members("/feed", ["feed"])) == 1
+    assert len(hub.sockets.membership.members(Target.of("/feed", ["feed"], b""))) == 1
 
 
 async def test_events_before_connecting_are_not_handled(hub: Served) -> None:
@@ -321,5 +322,5 @@ async def test_a_client_gone_while_it_signed_in_leaves_nothing_behind(hub: Serve
         return not hub.sockets.server.connections
 
     await until(gone)
-    assert hub.sockets.membership.members("/feed", ["feed"]) == ()
+    assert hub.sockets.membership.members(Target.of("/feed", ["feed"], b"")) == ()
     assert hub.sockets.membership.of_user("ann") == ()

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bus.base import PushEntry, Target
+from bus.base import PushEntry, Target, place
 from gateways.sockets import frames
 from gateways.sockets.history import MENTION_BYTES, PLACE_BYTES, History, Kept, TooMuchError
 
@@ -21,7 +21,7 @@ PLENTY = 1 << 20
 spaces = st.sampled_from(SPACES)
 rooms = st.lists(st.sampled_from(ROOMS), min_size=1, max_size=3, unique=True).map(tuple)
 targets = st.lists(
-    st.builds(Target, spaces, rooms, st.integers(1, 60).map(lambda n: b'["e%d"]' % n)), max_size=2
+    st.builds(Target.of, spaces, rooms, st.integers(1, 60).map(lambda n: b'["e%d"]' % n)), max_size=2
 )
 controls = st.tuples(
     st.sampled_from(["join", "leave"]), st.sampled_from(USERS), spaces, st.sampled_from(ROOMS)
@@ -122,7 +122,7 @@ TestCompared.settings = settings(max_examples=60, stateful_step_count=40, deadli
 
 
 def entry(seq: int, *wanted: str) -> PushEntry:
-    return PushEntry(seq, seq - 1, (Target("/feed", wanted, b'["e",{}]'),))
+    return PushEntry(seq, seq - 1, (Target.of("/feed", wanted, b'["e",{}]'),))
 
 
 def test_a_quiet_room_is_complete_however_old_the_offset() -> None:
@@ -150,7 +150,7 @@ def test_a_packet_for_two_of_the_rooms_comes_once_and_is_framed_once() -> None:
 
 def test_two_packets_of_one_entry_keep_their_order() -> None:
     history = History(10, 1 << 20)
-    first, second = (Target("/feed", ("a",), packet) for packet in (b'["first"]', b'["second"]'))
+    first, second = (Target.of("/feed", ("a",), packet) for packet in (b'["first"]', b'["second"]'))
     history.add([entry(1, "b"), PushEntry(2, 1, (first, second)), entry(3, "b")])
     missed = history.missed("/feed", {"a": 0, "b": 0}, 0, PLENTY)
     assert missed is not None
@@ -178,7 +178,7 @@ def test_more_than_may_be_given_is_found_before_all_of_it_was_walked_and_framed(
     history.add([entry(seq, "a", "b") for seq in range(1, 1001)])
     with pytest.raises(TooMuchError):
         history.missed("/feed", {"a": 0}, 0, 1000)
-    assert not any(kept.framed for kept in history._places["/feed", "a"])
+    assert not any(kept.framed for kept in history._of(place("/feed", "a")))
 
 
 def test_the_bound_is_of_the_frames_and_counts_each_once() -> None:
@@ -194,6 +194,6 @@ def test_the_bound_is_of_the_frames_and_counts_each_once() -> None:
 
 def test_no_frame_is_larger_than_it_was_counted() -> None:
     for size in (10, 200, 70_000):
-        kept = Kept(10**18, "/notifications", b'["%b"]' % (b"x" * size))
+        kept = Kept(10**18, Target.of("/notifications", ("a",), b'["%b"]' % (b"x" * size)))
         counted = kept.bytes_at_most()
         assert len(kept.frame()) <= counted

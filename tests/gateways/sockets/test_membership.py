@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from bus.base import Target
 from gateways.auth import Principal
 from gateways.sockets.connection import Connection, Session
 from gateways.sockets.membership import Membership
@@ -70,7 +71,7 @@ class Comings(RuleBasedStateMachine):
     def everyone_is_found_once(self) -> None:
         for namespace in NAMESPACES:
             for rooms in (["a"], ["a", "b"], ROOMS, ["unknown"], []):
-                found = self.membership.members(namespace, rooms)
+                found = self.membership.members(Target.of(namespace, rooms, b""))
                 wanted = {
                     session
                     for session in self.here
@@ -93,7 +94,7 @@ class Comings(RuleBasedStateMachine):
     def teardown(self) -> None:
         for session in self.here:
             self.membership.remove(session)
-        assert not any(self.membership._rooms.values())
+        assert not any(self.membership._places.values())
         assert not self.membership._users
 
 

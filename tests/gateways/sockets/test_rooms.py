@@ -4,6 +4,7 @@ import asyncpg
 import orjson
 import pytest
 
+from bus.base import Target
 from gateways.sockets.connection import Session
 from gateways.sockets.feed import Feed
 from gateways.sockets.namespace import RefusedError
@@ -38,7 +39,7 @@ async def test_joining_is_done_once_the_row_says_so(hub: Served, pool: Pool) -> 
     hub.deliver("/feed", "feed")
     await rooms_of(hub).join(session, ["feed", "zone:a"])
     assert await row(pool, session) == {"feed": 0, "zone:a": 1} == session.rooms
-    assert hub.sockets.membership.members("/feed", ["zone:a"]) == (session,)
+    assert hub.sockets.membership.members(Target.of("/feed", ["zone:a"], b"")) == (session,)
 
 
 async def test_what_cannot_be_stored_is_not_joined(hub: Served, pool: Pool) -> None:
@@ -47,7 +48,7 @@ async def test_what_cannot_be_stored_is_not_joined(hub: Served, pool: Pool) -> N
     with pytest.raises(asyncpg.UndefinedTableError):
         await rooms_of(hub).join(session, ["zone:a", "zone:b"])
     assert session.rooms.keys() == {"feed"}
-    assert hub.sockets.membership.members("/feed", ["zone:a", "zone:b"]) == ()
+    assert hub.sockets.membership.members(Target.of("/feed", ["zone:a", "zone:b"], b"")) == ()
     await pool.execute("ALTER TABLE away RENAME TO socket_sessions")
     await rooms_of(hub).join(session, ["zone:c"])
     assert (await row(pool, session)).keys() == {"feed", "zone:c"}
@@ -61,7 +62,7 @@ async def test_what_is_left_is_not_heard_even_if_that_cannot_be_stored(hub: Serv
     await pool.execute("ALTER TABLE socket_sessions RENAME TO away")
     with pytest.raises(asyncpg.UndefinedTableError):
         await rooms_of(hub).leave(session, ["zone:b"])
-    assert hub.sockets.membership.members("/feed", ["zone:b"]) == ()
+    assert hub.sockets.membership.members(Target.of("/feed", ["zone:b"], b"")) == ()
     await pool.execute("ALTER TABLE away RENAME TO socket_sessions")
 
 
@@ -71,7 +72,7 @@ async def test_words_of_the_platform_change_the_sessions_of_one_user_in_one_name
     feed, live = await came(hub), await came(hub, "/live")
     bob = await hub.signed_in(user="bob")
     hub.obey("join", "ann", "/feed", "zone:a")
-    assert hub.sockets.membership.members("/feed", ["zone:a"]) == (feed,)
+    assert hub.sockets.membership.members(Target.of("/feed", ["zone:a"], b"")) == (feed,)
     hub.obey("leave", "ann", "/feed", "feed")
     await hub.sockets.records.settled()
     assert await row(pool, feed) == {"zone:a": 1}
@@ -84,7 +85,7 @@ async def test_a_session_that_has_ended_is_let_in_nowhere(hub: Served) -> None:
     session = await came(hub)
     hub.sockets.server.http.sockets[session.connection.sid].abort()
     await rooms_of(hub).join(session, ["zone:a"])
-    assert hub.sockets.membership.members("/feed", ["feed", "zone:a"]) == ()
+    assert hub.sockets.membership.members(Target.of("/feed", ["feed", "zone:a"], b"")) == ()
 
 
 async def test_as_many_rooms_as_may_be_and_not_one_more(serve: Serve) -> None:

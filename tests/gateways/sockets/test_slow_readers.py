@@ -159,7 +159,7 @@ async def test_signals_are_dropped_and_counted_while_packets_still_wait(serve: S
     stop_reading(raw)
     (session,) = hub.sockets.membership.of_user("ann")
     before = telemetry.SIGNALS_DROPPED._value.get()
-    signal = Target("/feed", ("feed",), b'["content.stats",%s]' % BIG.encode())
+    signal = Target.of("/feed", ("feed",), b'["content.stats",%s]' % BIG.encode())
     async with asyncio.timeout(20):
         while telemetry.SIGNALS_DROPPED._value.get() == before:
             hub.sockets.signal(signal)
