@@ -1,7 +1,7 @@
 """Owns what was sent within the recovery window: what a client that comes back may have missed."""
 
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -72,7 +72,7 @@ class History:
     _ages: deque[_Age] = field(default_factory=deque)
     _places: dict[bytes, Kept | deque[Kept]] = field(default_factory=dict)
     """By room, as `bus.base.place` names it; for words to obey, by user. Most have one entry at a time."""
-    _dropped: dict[bytes, int] = field(default_factory=dict)
+    _dropped: OrderedDict[bytes, int] = field(default_factory=OrderedDict)
     """The number of the last entry dropped, in ascending order."""
 
     def begin(self, position: int) -> None:
@@ -125,7 +125,7 @@ class History:
             for one in age.places:
                 self._drop(one, age.seq)
         while len(self._dropped) > self.quiet_places:
-            self.floor = self._dropped.pop(next(iter(self._dropped)))
+            _, self.floor = self._dropped.popitem(last=False)
 
     def _drop(self, one: bytes, seq: int) -> None:
         kept = self._places[one]
@@ -134,8 +134,8 @@ class History:
         if isinstance(kept, Kept) or not kept:
             del self._places[one]
             self.size -= PLACE_BYTES
-        self._dropped.pop(one, None)  # its new number goes to the end
         self._dropped[one] = seq
+        self._dropped.move_to_end(one)
 
     def _is_whole(self, one: bytes, after: int) -> bool:
         return self._dropped.get(one, self.floor) <= after
