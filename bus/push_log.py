@@ -100,6 +100,7 @@ class PushTail:
 
     def _begin_at(self, position: int, begin: Begin) -> int:
         self.position, self._last = position, None
+        telemetry.PUSH_SEQ.set(position)
         begin(position)
         return position
 
@@ -126,7 +127,7 @@ class PushTail:
         telemetry.PUSH_SEQ.set(entries[-1].seq)
         if not self.caught_up.is_set():
             return
-        # The one that waited longest speaks for all that came with it.
-        for name, value in entries[0].fields[:1]:
-            if name == b"at":
-                telemetry.PUSH_LAG.observe(max(0.0, time.time() - int(value) / 1000))
+        # The event that waited longest speaks for all that came with it; words to obey bear no time.
+        times = (int(value) for entry in entries for name, value in entry.fields[:1] if name == b"at")
+        if (accepted_ms := next(times, None)) is not None:
+            telemetry.PUSH_LAG.observe(max(0.0, time.time() - accepted_ms / 1000))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -19,6 +20,8 @@ log = structlog.get_logger(__name__)
 CHUNK_ENTRIES: Final = 256
 CHUNK_BYTES: Final = 1_000_000
 MOST_PENDING: Final = 10_000
+MOST_PENDING_BYTES: Final = 16 << 20
+"""What may wait for one stream; as much again may be on its way. The log has what is not kept."""
 MOST_MENDED: Final = 100_000  # of older entries the log itself is read: Redis need not hold a long history
 DOWN_S: Final = 1.0
 TRIM_S: Final = 10.0
@@ -72,7 +75,10 @@ class StreamWriter:
         self._log = stream_log
         self._heal_s = heal_s
         self._say_behind = say_behind
+        self._say_mended = Seldom(log)
+        self._say_filled = Seldom(log, level=logging.INFO)
         self._pending: list[Entry] = []
+        self._pending_bytes = 0
         self._looked: int | None = None
         """The stream's last number at the last look."""
         self._woken = asyncio.Event()
@@ -81,14 +87,19 @@ class StreamWriter:
     def add(self, entries: Sequence[Entry]) -> None:
         """Take entries that were just committed; of too many none are kept: the log has them."""
         self._pending.extend(entries)
-        if len(self._pending) > MOST_PENDING:
-            self._pending.clear()
+        self._pending_bytes += sum(map(_weight, entries))
+        if len(self._pending) > MOST_PENDING or self._pending_bytes > MOST_PENDING_BYTES:
+            self._take_pending()
         self._woken.set()
 
     def forget(self) -> None:
         """Know nothing: what happened since the relay led last is found out by looking."""
-        self._pending.clear()
+        self._take_pending()
         self._looked = None
+
+    def _take_pending(self) -> list[Entry]:
+        pending, self._pending, self._pending_bytes = self._pending, [], 0
+        return pending
 
     async def run(self) -> None:
         """Append for ever; run it as a background task while the relay leads."""
@@ -113,8 +124,7 @@ class StreamWriter:
                 await self.heal()
                 next_heal = loop.time() + self._heal_s
             self._woken.clear()
-            pending, self._pending = self._pending, []
-            await self.append(pending)
+            await self.append(self._take_pending())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(next_heal):
                     await self._woken.wait()
@@ -146,25 +156,35 @@ class StreamWriter:
         await self._trim()
 
     async def _mend(self, last: int, head: int) -> None:
-        """Append from the log what the stream lacks, from the oldest entry that is still needed on."""
+        """Append from the log what the stream lacks up to `head`."""
         lost = last < (self._looked or 0)  # else it is the first look, as after a restart
         if not await self._is_ours():
             log.error("a stream holds another history and is made anew", stream=self.stream, last=last)
             await self._bus.drop([self.stream])
             last = 0
-        after = max(last, await self._log.floor(), head - MOST_MENDED)
-        appended = 0
-        while entries := await self._log.read(after, CHUNK_ENTRIES):
-            for chunk in _chunks(entries):
+        if appended := await self._refill(last, head):
+            telemetry.MENDED.inc(appended)
+            say = self._say_mended if lost else self._say_filled
+            say("a stream was mended from the log", stream=self.stream, entries=appended)
+
+    async def _refill(self, last: int, head: int) -> int:
+        """Append from the oldest entry that is still needed on; answer how many were appended.
+
+        Not beyond `head`: the end of the log moves on meanwhile, and what is new there waits to be appended.
+        """
+        after, appended = max(last, await self._log.floor(), head - MOST_MENDED), 0
+        while after < head:
+            read = await self._log.read(after, CHUNK_ENTRIES)
+            lacking = [entry for entry in read if entry.seq <= head]
+            if not lacking:
+                break  # the log itself holds no more
+            for chunk in _chunks(lacking):
                 found = await self._bus.append(self.stream, last, chunk)
                 if found != chunk[-1].seq:
-                    return  # somebody else wrote meanwhile: the next look settles it
+                    return appended  # somebody else wrote meanwhile: the next look settles it
                 last = after = found
-            appended += len(entries)
-        if appended:
-            telemetry.MENDED.inc(appended)
-            say = log.warning if lost else log.info
-            say("a stream was mended from the log", stream=self.stream, entries=appended)
+                appended += len(chunk)
+        return appended
 
     async def _is_ours(self) -> bool:
         """Say whether the stream's last entry is the log's entry of that number."""
@@ -178,11 +198,15 @@ class StreamWriter:
             await self._bus.trim(self.stream, await self._log.floor())
 
 
+def _weight(entry: Entry) -> int:
+    return sum(len(name) + len(value) for name, value in entry.fields)
+
+
 def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
     """Part entries so that one append stays small."""
     start, size = 0, 0
     for index, entry in enumerate(entries):
-        weight = sum(len(name) + len(value) for name, value in entry.fields)
+        weight = _weight(entry)
         if index > start and (index - start >= CHUNK_ENTRIES or size + weight > CHUNK_BYTES):
             yield entries[start:index]
             start, size = index, 0

@@ -6,18 +6,22 @@ X-Forwarded-Host, and answers some wrong requests with 200 or 500.
 
 import asyncio
 import secrets
+import time
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Final, Protocol
 
 import orjson
 from aiohttp import web
+from structlog.contextvars import bound_contextvars
 
+from bus.telemetry import HTTP_SECONDS
 from gateways.address import origin_allowed
-from gateways.failures import answered
+from gateways.failures import BEGUN, answered
 from gateways.sockets import frames
 from gateways.sockets.engine_socket import BadRequestError, EngineConfig, EngineSocket, Listener
 from gateways.sockets.reception import Admission
+from gateways.tracing import TRACE, continued, route_pattern
 
 # The protocol's own numbers and words.
 UNKNOWN_TRANSPORT: Final = (400, 0, "Transport unknown")
@@ -55,17 +59,24 @@ class EngineHttp:
         self._forgotten = asyncio.Event()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        if not origin_allowed(request, self._origins, self._public_url):
-            return _refused(FORBIDDEN)
-        if request.method == "OPTIONS":
-            response: web.StreamResponse = web.Response(status=204)
+        started = time.perf_counter()
+        response: web.StreamResponse
+        welcome = origin_allowed(request, self._origins, self._public_url)
+        if not welcome:
+            response = _refused(FORBIDDEN)
+        elif request.method == "OPTIONS":
+            response = web.Response(status=204)
         else:
             try:
                 response = await self._answer(request)
             except Exception as error:  # noqa: BLE001  what is unexpected is logged there
-                response = answered(request, error)
+                response = _failed(request, error)
         if not response.prepared:
-            self._allow_origin(request, response)
+            if welcome:
+                self._allow_origin(request, response)
+            if asks_for_websocket(request) and BEGUN not in request:  # it came past the measuring middleware
+                seconds = time.perf_counter() - started
+                HTTP_SECONDS.labels(request.method, route_pattern(request), response.status).observe(seconds)
         return response
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
@@ -163,6 +174,16 @@ class EngineHttp:
 
 def asks_for_websocket(request: web.Request) -> bool:
     return request.headers.get("Upgrade", "").strip().lower() == "websocket"
+
+
+def _failed(request: web.Request, error: Exception) -> web.Response:
+    """The answer to a request that failed; a websocket came past the middleware that begins a trace."""
+    if not asks_for_websocket(request):
+        return answered(request, error)
+    trace, flags = continued(request.headers.get("traceparent"))
+    request[TRACE] = f"00-{trace}-{secrets.token_hex(8)}-{flags}"
+    with bound_contextvars(trace_id=trace):
+        return answered(request, error)
 
 
 def _text(body: bytes) -> web.Response:

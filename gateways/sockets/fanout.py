@@ -82,10 +82,8 @@ class Fanout:
 
     def _obey(self, entry: PushEntry) -> None:
         for word, *arguments in entry.controls:
-            control = self._controls.get(
-                (word, len(arguments))
-            )  # what only a newer gateway knows is for that
-            if control is not None:
+            control = self._controls.get((word, len(arguments)))
+            if control is not None:  # else it is for newer gateways
                 control(entry.seq, *arguments)
 
     def _send(self, found: Sequence[Run]) -> None:

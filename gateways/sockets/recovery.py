@@ -125,13 +125,16 @@ class Recovery:
         if after >= stored.heard:
             after = max(after, stored.as_of)
         try:
-            frames = self.history.missed(space.name, rooms, after, self._max_bytes - given)
+            frames = self.history.missed(space.name, rooms, after, self._max_bytes)
         except TooMuchError:
             RECOVERIES.labels("too_much").inc()
             self.records.end(claim.pid)  # it will not become less
             return None
         if frames is None:
             RECOVERIES.labels("too_old").inc()
+            return None
+        if sum(map(len, frames)) > self._max_bytes - given:
+            RECOVERIES.labels("too_much").inc()  # where other namespaces got less, it may be given yet
             return None
         RECOVERIES.labels("recovered").inc()
         # The next gateway may not know how quiet a room was before it began; what is proved is passed on.

@@ -6,6 +6,12 @@ from collections import deque
 from gateways.sockets import frames
 
 
+class Spared(bytes):
+    """A packet that nobody is slow for."""
+
+    __slots__ = ()
+
+
 class SendBuffer:
     """Packets in the order they were put in; one reader at a time waits for them."""
 
@@ -30,10 +36,10 @@ class SendBuffer:
 
     def put_spared(self, joined: bytes) -> None:
         """Put in packets that nobody is slow for: a client that comes back could not take them before."""
-        packets, size = len(self._packets), self.size
-        self.put(joined)
-        self._spared += len(self._packets) - packets
-        self.spared_size += self.size - size
+        for packet in frames.packets(joined):
+            self.put_packet(Spared(packet))
+            self._spared += 1
+            self.spared_size += len(packet)
 
     @property
     def waiting(self) -> int:
@@ -48,9 +54,9 @@ class SendBuffer:
     def _pop(self) -> bytes:
         packet = self._packets.popleft()
         self.size -= len(packet)
-        if self._spared:
+        if isinstance(packet, Spared):
             self._spared -= 1
-            self.spared_size = max(0, self.spared_size - len(packet)) if self._spared else 0
+            self.spared_size -= len(packet)
         return packet
 
     def take(self, most: int) -> list[bytes]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from redis.asyncio import Redis
 
+from bus import telemetry
 from bus.base import PUSH, Bus, PushEntry, events_stream
 from bus.log import RelayLog
 from bus.outbox import Outbox
@@ -119,6 +120,42 @@ async def test_where_retention_took_everything_it_begins_at_the_head(
     assert heard.chained(3)
 
 
+def said_of_the_tail(name: str) -> float:
+    """What the metrics say."""
+    return telemetry.REGISTRY.get_sample_value(name) or 0.0
+
+
+async def test_a_gateway_that_has_nothing_to_deliver_does_not_say_that_it_is_behind(
+    relaying: Relay, publish: Publish, pool: Pool, follow: Follow
+) -> None:
+    telemetry.PUSH_SEQ.set(0)
+    await publish(6)
+    await relayed(pool, 6)
+    await make_old(pool, 6)
+    _, heard = await follow()
+    assert heard.entries == []
+    assert said_of_the_tail("hub_push_seq") == 6
+
+
+async def test_the_lag_is_that_of_the_first_event_though_words_come_before_it(
+    relay: Relay, publish: Publish, pool: Pool, follow: Follow
+) -> None:
+    _, heard = await follow()
+    before = said_of_the_tail("hub_push_lag_seconds_count")
+    async with pool.acquire() as tx, tx.transaction():
+        await Outbox(pool).control(tx, "join", "ann", "/feed", "zone:z")
+    await publish(3)
+    task = spawn(relay.run(), name="relay")
+
+    async def all_heard() -> bool:
+        return len(heard.entries) == 4
+
+    await until(all_heard)
+    await cancel(task)
+    assert heard.batches == [4]
+    assert said_of_the_tail("hub_push_lag_seconds_count") == before + 1
+
+
 async def test_where_retention_took_the_oldest_it_begins_after_them(
     relaying: Relay, publish: Publish, pool: Pool, follow: Follow
 ) -> None:
@@ -180,6 +217,7 @@ async def test_a_log_put_back_from_a_backup_begins_anew(
     await pool.execute("DELETE FROM relay_log WHERE seq > 2")
     await at(tail, 2)
     assert heard.begun == [0, 2]
+    assert said_of_the_tail("hub_push_seq") == 2
 
 
 @dataclass

@@ -121,6 +121,27 @@ async def test_more_than_a_client_may_be_sent_at_once_is_not_given_back(
     assert owner == "", "nobody may ask for it again, anywhere"
 
 
+async def test_what_is_too_much_only_beside_another_namespace_may_be_asked_for_again(
+    house: House, line: Line, js: JsClient, east: Door
+) -> None:
+    narrow = await house.start("narrow", socket_unsent_bytes=5_000)
+    line.lead_to(narrow.url)
+    tips, posts = await sign_in(js, line), await sign_in(js, line, "/feed")
+    pids = {(await socket.next("connect"))["pid"] for socket in (tips, posts)}
+    line.lead_to(None)
+    line.cut()
+    for socket in (tips, posts):
+        await socket.next("disconnect")
+    await house.tell(*["ann"] * 12)
+    await house.post(*["z"] * 12)
+    await narrow.at(await house.head())
+    line.lead_to(narrow.url)
+    assert {(await socket.next("connect"))["recovered"] for socket in (tips, posts)} == {True, False}
+    await narrow.sockets.records.settled()
+    owners = await house.pool.fetch("SELECT gateway FROM socket_sessions WHERE pid = ANY($1)", list(pids))
+    assert [row["gateway"] for row in owners] == ["narrow", "narrow"]
+
+
 async def test_who_left_by_themselves_comes_back_afresh(
     house: House, east: Door, door: Door, line: Line, js: JsClient
 ) -> None:
