@@ -1,5 +1,8 @@
-"""Owns the gauges that operators watch: read from the database, where every process sees the same."""
+"""Owns the gauges that operators watch: of the database, where all see the same, and of the own process."""
 
+import os
+import time
+from pathlib import Path
 from typing import Final
 
 from bus import telemetry
@@ -8,6 +11,8 @@ from bus.tasks import forever
 from schemas.db import Pool
 
 WATCH_S: Final = 5.0
+MEMORY: Final = Path("/proc/self/statm")
+PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 OUTBOX: Final = """
 SELECT count(*) AS entries,
@@ -50,3 +55,27 @@ async def measure(pool: Pool) -> None:
     for group in await pool.fetch(ASIDE):
         telemetry.PARKED.labels(group["grp"]).set(group["parked"])
         telemetry.DEAD.labels(group["grp"]).set(group["dead"])
+
+
+class Process:
+    """What a process says of itself."""
+
+    def __init__(self) -> None:
+        self._told = 0.0
+
+    def measure(self) -> None:
+        """Set memory and processor time once."""
+        used = time.process_time()
+        telemetry.CPU.inc(used - self._told)
+        self._told = used
+        telemetry.RESIDENT.set(int(MEMORY.read_text().split()[1]) * PAGE_BYTES)
+
+
+async def watch_process() -> None:
+    """Renew what this process says of itself, for ever; run it once in each process."""
+    process = Process()
+
+    async def renew() -> None:
+        process.measure()
+
+    await forever(renew, name="process", pause_s=WATCH_S)

@@ -13,6 +13,15 @@ ProcessCollector(registry=REGISTRY)
 PlatformCollector(registry=REGISTRY)
 GCCollector(registry=REGISTRY)
 
+# Of each process, also of one among several; those of the client library know one process only.
+RESIDENT = Gauge(
+    "hub_process_resident_bytes",
+    "Memory in use; of several processes the sum",
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+CPU = Counter("hub_process_cpu_seconds", "Processor time used, in seconds", registry=REGISTRY)
+
 ACCEPTED = Counter("hub_events_accepted", "Events committed, by type", ["type"], registry=REGISTRY)
 RELAYED = Counter("hub_events_relayed", "Entries numbered by this relay", registry=REGISTRY)
 RELAY_LEADS = Gauge(
@@ -117,12 +126,17 @@ HTTP_SECONDS = Histogram(
     "hub_http_request_seconds", "Time to answer", ["method", "route", "status"], registry=REGISTRY
 )
 
+WORK = CollectorRegistry()
+"""What `hub work` shows: a gauge of a gateway would stand at 0 there, and that would be wrong."""
+for _metric in (RESIDENT, CPU, RELAYED, RELAY_LEADS, MENDED, BUS_ERRORS, HANDLED, GROUP_ERRORS):
+    WORK.register(_metric)
+
 
 def exposed(shared: Path | None) -> bytes:
     """Answer the numbers of this process, or those of all that keep theirs in a shared folder.
 
-    Of several, counters are added up, those that have ended included; what only one process can say of itself
-    (its memory, its garbage) is left out.
+    Of several, counters are added up, those that have ended included; what the client library measures of one
+    process (its files, its garbage) is left out.
     """
     if shared is None:
         return generate_latest(REGISTRY)

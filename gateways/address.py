@@ -5,12 +5,18 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
+import structlog
 from aiohttp import web
+
+from bus.seldom import Seldom
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 MAX_HOPS = 20
+MOST_SHOWN = 200
+
+say = Seldom(structlog.get_logger(__name__), every_s=60)  # strangers decide how often there is reason to
 
 
 def client_address(request: web.Request, trusted: Sequence[str]) -> str:
@@ -41,7 +47,14 @@ def origin_allowed(request: web.Request, allowed: Collection[str], public_url: s
     if origin is None or "*" in allowed:
         return True
     origin = origin.rstrip("/").lower()
-    return origin in {one.rstrip("/").lower() for one in allowed} or same_origin(request, origin, public_url)
+    if origin in {one.rstrip("/").lower() for one in allowed} or same_origin(request, origin, public_url):
+        return True
+    say(
+        "pages of this origin may not use the hub",
+        origin=origin[:MOST_SHOWN],
+        do="if they should, add it to HUB_ALLOWED_ORIGINS",
+    )
+    return False
 
 
 def same_origin(request: web.Request, origin: str, public_url: str | None = None) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any, Final
 
 import aiohttp
@@ -58,6 +59,8 @@ async def refused(
     if response.content_type == "application/problem+json":
         problem = await response.json(content_type=None)
     head = f"{response.status} {problem.get('title', response.reason)}"
+    if response.status == HTTPStatus.UNAUTHORIZED:  # the token may be that of another hub
+        head += f" at {response.url.origin()} (HUB_PUBLIC_URL names another hub)"
     wrong = lines([(error["path"], error["message"]) for error in problem.get("errors", [])])
     if len(wrong) > 1:
         return click.ClickException("\n  ".join([head, *wrong]))

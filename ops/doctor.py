@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from bus.partitions import PartitionsError
 from bus.redis_servers import addresses
 from bus.relay import LOCK
+from ops.run import patience_of
 from ops.settings import Settings
 from schemas import migrate
 from schemas.db import Session, connect
@@ -41,6 +42,7 @@ async def examine(settings: Settings) -> list[Finding]:
         _tokens(settings),
         _web_client(),
         _disk(settings),
+        _files(settings),
     ]
 
 
@@ -179,3 +181,15 @@ def _disk(settings: Settings) -> Finding:
     )
     free = shutil.disk_usage(folder).free
     return Finding("disk", free > LEAST_FREE, f"{free // 1_000_000:,} MB free in {folder}")
+
+
+def _files(settings: Settings) -> Finding:
+    """Never wrong: the limit is that of this shell, and a service has one of its own."""
+    most, wanted = patience_of(settings).most, settings.limits.connections
+    says = f"started from here, a process takes up to {most:,} connections"
+    if most < wanted:
+        says += (
+            f", fewer than the {wanted:,} sockets of HUB_LIMITS__CONNECTIONS: raise the hard limit"
+            " (ulimit -Hn; LimitNOFILE of a service) to serve more"
+        )
+    return Finding("open files", True, says)

@@ -1,6 +1,7 @@
 """Owns how a command finds its hub: settings first, then what the data directory of `hub up` says."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -20,7 +21,15 @@ def effective(data_dir: Path | None) -> Settings:
         filled["redis_url"] = SecretStr(found["redis_url"])
     if settings.public_url is None and "url" in found:
         filled["public_url"] = found["url"]
-    return with_auth(settings.model_copy(update=filled))
+    known = settings.model_copy(update=filled)
+    return known if _is_elsewhere(settings, found) else with_auth(known)
+
+
+def _is_elsewhere(settings: Settings, found: dict[str, Any]) -> bool:
+    """Whether the hub has services of its own: the development secret goes with those of `hub up` only."""
+    if settings.database_url is None or settings.redis_url is None:
+        return False
+    return settings.database_url.get_secret_value() != found.get("database_url")
 
 
 def with_auth(settings: Settings) -> Settings:

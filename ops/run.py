@@ -57,6 +57,7 @@ def url_of(listening: socket.socket) -> str:
 async def serve(settings: Settings, listening: socket.socket, ready: Ready) -> None:
     """Be the doors until a signal ends it."""
     stop, patience = on_signal(), patience_of(settings)
+    tell_few_files(settings, patience)
     async with (
         base(settings) as parts,
         doors(parts) as gateway,
@@ -85,6 +86,7 @@ async def everything(
 ) -> None:
     """Play all roles in this process, with `beside` running next to them, until a signal ends it."""
     stop, patience = on_signal(), patience_of(settings)
+    tell_few_files(settings, patience)
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(base(settings))
         gateway = await stack.enter_async_context(doors(parts, dev_secret=dev_secret))
@@ -109,14 +111,18 @@ def patience_of(settings: Settings) -> Patience:
     wanted = 2 * settings.limits.connections  # a socket that polls has two of them
     apart = FILES_APART + settings.database_pool
     files = raise_file_limit(wanted + apart)
-    if files < settings.limits.connections + apart:
-        log.info(
-            "few open files",
-            files=files,
-            connections=settings.limits.connections,
-            do="raise the hard limit (ulimit -Hn, LimitNOFILE) or lower HUB_LIMITS__CONNECTIONS",
-        )
     return Patience(most=max(1, min(wanted, files - apart)))
+
+
+def tell_few_files(settings: Settings, patience: Patience) -> None:
+    """Say it once at the start if files, not the setting, decide how many connections a process takes."""
+    if patience.most < settings.limits.connections:
+        log.info(
+            "few open files: a process takes fewer connections than HUB_LIMITS__CONNECTIONS",
+            takes=patience.most,
+            setting=settings.limits.connections,
+            do="raise the hard limit (ulimit -Hn, LimitNOFILE), or lower HUB_LIMITS__CONNECTIONS",
+        )
 
 
 def raise_file_limit(wanted: int) -> int:

@@ -15,7 +15,7 @@ from bus import partitions
 from bus.appender import Appender
 from bus.base import Bus
 from bus.consumer import Consumer
-from bus.gauges import watch
+from bus.gauges import watch, watch_process
 from bus.maintenance import Maintenance
 from bus.outbox import Outbox
 from bus.push_log import PushTail
@@ -69,9 +69,11 @@ async def base(settings: Settings) -> AsyncIterator[Base]:
             instance = await partitions.agree(tx, settings.partitions)
         bus = RedisBus(redis_url, prefix=instance.prefix)
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        watching = spawn(watch_process(), name="process")
         try:
             yield Base(settings, dsn, pool, bus, instance, name)
         finally:
+            await cancel(watching)
             await bus.close()
     finally:
         pool.terminate()  # tasks that were cancelled may have left connections in the middle of something

@@ -8,7 +8,6 @@ import sys
 from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import structlog
@@ -16,7 +15,9 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from bus.tasks import cancel, spawn
 from ops.line import UpperEnd
-from ops.run import FILES_APART, Ready, on_signal, raise_file_limit, url_of
+from ops.metrics import shared_folder
+from ops.run import FILES_APART, Ready, on_signal, patience_of, raise_file_limit, tell_few_files, url_of
+from ops.settings import Settings
 from ops.switch import MOST_SILENT, Switch
 from ops.worker import METRICS
 from schemas.errors import ExplainedError
@@ -211,12 +212,15 @@ class Workers:
 
     async def _restart(self) -> None:
         """Put a new worker in the place of each; the old one goes when the new one is there."""
-        for old in [worker for worker in self._alive.values() if worker.kept]:
+        olds = [worker for worker in self._alive.values() if worker.kept]
+        log.info("restarting the workers", workers=len(olds))
+        for done, old in enumerate(olds, 1):
             new = await self._try()
             if new is None:
                 log.error("the restart was given up: a new worker did not start, the old ones stay")
                 return
             await (old if old.number in self._alive else new).let_go()  # it may have died, and been replaced
+            log.info("a worker was restarted", done=f"{done} of {len(olds)}")
         log.info("all workers were restarted")
 
     async def _end(self) -> None:
@@ -224,8 +228,9 @@ class Workers:
         await asyncio.gather(*(worker.let_go() for worker in self._alive.values()))
 
 
-def serve(wanted: int, listening: socket.socket, data_dir: Path, ready: Ready) -> None:
+def serve(wanted: int, listening: socket.socket, settings: Settings, ready: Ready) -> None:
     """Run that many workers until a signal ends it."""
     raise_file_limit(MOST_SILENT + FILES_APART)
-    with TemporaryDirectory(prefix="hub-metrics-", ignore_cleanup_errors=True) as metrics:
-        asyncio.run(Workers(wanted, data_dir, Path(metrics)).run(listening, ready))
+    tell_few_files(settings, patience_of(settings))  # here, or each worker would say it
+    with shared_folder(settings.data_dir) as metrics:
+        asyncio.run(Workers(wanted, settings.data_dir, metrics).run(listening, ready))

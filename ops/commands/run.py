@@ -61,7 +61,7 @@ def serve(host: str, port: int, workers: int, data_dir: Path | None) -> None:
         if workers == 1:
             run(roles.serve(settings, listening, _say_ready))
         else:
-            several.serve(workers, listening, settings.data_dir, _say_ready)
+            several.serve(workers, listening, settings, _say_ready)
 
 
 def _say_ready(url: str) -> None:
@@ -69,17 +69,23 @@ def _say_ready(url: str) -> None:
 
 
 @click.command()
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), help="Show /metrics of this process on this port."
+)
+@click.option("--metrics-host", default="127.0.0.1", show_default=True, help="The address to show it on.")
 @data_dir_option
-def work(data_dir: Path | None) -> None:
+def work(metrics_port: int | None, metrics_host: str, data_dir: Path | None) -> None:
     """Run the relay, the groups and the maintenance."""
     from ops import run as roles
     from ops.effective import effective
     from ops.logs import configure
     from ops.loop import run
+    from ops.metrics import shown
 
     settings = effective(data_dir)
     configure(settings.log_level, settings.log_format)
-    run(roles.work(settings))
+    with shown(metrics_host, metrics_port):
+        run(roles.work(settings))
 
 
 @click.command()

@@ -4,6 +4,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from aiohttp.web import Request
 from multidict import CIMultiDict
+from structlog.testing import capture_logs
 
 from gateways.address import client_address, is_loopback_host, origin_allowed
 from gateways.config import check_networks
@@ -76,6 +77,18 @@ def test_an_origin_is_ours_or_on_the_list(origin: str | None, host: str, expecte
     headers = {"Host": host} | ({} if origin is None else {"Origin": origin})
     asked = request(**headers)
     assert origin_allowed(asked, ("https://app.example.com",), "https://public.example.com") is expected
+
+
+def test_a_refused_origin_is_said_once_with_the_setting_that_allows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateways.address.say._quiet_until", 0.0)
+    with capture_logs() as logs:
+        for _ in range(3):
+            assert not origin_allowed(request(Host="hub.example.com", Origin="https://other.example.com"), ())
+    (said,) = logs
+    assert (said["log_level"], said["origin"]) == ("warning", "https://other.example.com")
+    assert "HUB_ALLOWED_ORIGINS" in said["do"]
 
 
 def test_a_star_allows_every_origin() -> None:

@@ -227,7 +227,16 @@ def test_an_empty_dlq_says_so(hub_process: HubProcess) -> None:
 
 
 def test_the_doctor_finds_a_running_hub_well(hub_process: HubProcess) -> None:
-    assert "FAIL" not in run(hub_process, "doctor")
+    said = run(hub_process, "doctor")
+    assert "FAIL" not in said
+    assert "ok    open files: started from here, a process takes up to " in said
+
+
+def test_a_token_of_another_hub_is_refused_with_the_address_that_was_asked(hub_process: HubProcess) -> None:
+    data = '{"content_id":"c1","author":"ann","kind":"post","title":"Elsewhere"}'
+    other = "a-secret-of-another-hub-of-32-bytes"
+    said = run(hub_process, "publish", "content.created", "--data", data, status=1, HUB_AUTH__SECRET=other)
+    assert f"401 Unauthorized at {hub_process.url} (HUB_PUBLIC_URL names another hub)" in said
 
 
 def test_the_configuration_is_explained(nowhere: HubProcess) -> None:
@@ -304,6 +313,15 @@ def test_an_unreachable_database_is_one_sentence(nowhere: HubProcess, taken: int
         )
         assert "HUB_DATABASE_URL" in said
         assert "secret" not in said
+
+
+def test_a_taken_metrics_port_is_one_sentence_before_any_database_is_asked(
+    nowhere: HubProcess, taken: int
+) -> None:
+    said = run(nowhere, "work", "--metrics-port", str(taken), status=1)
+    assert said.strip().splitlines() == [
+        f"hub: port {taken} on 127.0.0.1 is in use: end what uses it, or take another --metrics-port"
+    ]
 
 
 def test_several_workers_that_cannot_start_say_once_why(nowhere: HubProcess) -> None:

@@ -26,7 +26,7 @@ VARIABLES = {"$instance": ".*", "$__rate_interval": "5m"}
 AGGREGATES = {"max", "min", "sum"}
 RANGED = {"deriv", "increase", "min_over_time", "rate"}
 FUNCTIONS = AGGREGATES | RANGED | {"histogram_quantile", "scalar"}
-WORDS = {"and", "by", "on"}
+WORDS = {"and", "by", "on", "or"}
 
 SELECTOR = re.compile(r"\b([a-z_][a-z0-9_]*)\s*(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'([a-z_]+)\s*(=~|!~|!=|=)\s*("[^"\\]*")')

@@ -4,10 +4,11 @@ import logging
 import resource
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateways.config import Limits
 from ops.logs import AcceptTrouble
-from ops.run import FILES_APART, patience_of, raise_file_limit
+from ops.run import FILES_APART, patience_of, raise_file_limit, tell_few_files
 from ops.settings import Settings
 
 SOFT, HARD = 600, 900
@@ -45,6 +46,16 @@ def test_no_more_connections_are_taken_than_there_are_files() -> None:
 @pytest.mark.usefixtures("few_files")
 def test_no_more_connections_are_taken_than_the_setting_allows() -> None:
     assert patience_of(Settings(limits=Limits(connections=10))).most == 20
+
+
+@pytest.mark.usefixtures("few_files")
+def test_where_files_decide_the_number_is_said_and_else_nothing() -> None:
+    most = HARD - FILES_APART - 16
+    with capture_logs() as logs:
+        for connections in (most, most + 1):
+            settings = Settings(database_pool=16, limits=Limits(connections=connections))
+            tell_few_files(settings, patience_of(settings))
+    assert [(one["takes"], one["setting"]) for one in logs] == [(most, most + 1)]
 
 
 def record(message: str) -> logging.LogRecord:

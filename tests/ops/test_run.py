@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from bus.tasks import spawn
+from ops.embedded.data_dir import DataDir
 from ops.run import SIGNALS, bind, on_signal, serve, url_of, work
 from ops.settings import Auth, Settings, SettingsError
 from schemas.db import Pool
@@ -107,3 +108,42 @@ async def test_a_taken_port_is_noticed_before_any_database_is_asked(tmp_path: Pa
                 assert f"port {port} on 127.0.0.1 is in use" in hub.log()
             finally:
                 hub.stop()
+
+
+async def test_doors_with_services_of_their_own_do_not_take_the_development_secret(
+    database: str, redis_url: str, tmp_path: Path
+) -> None:
+    with DataDir(tmp_path / "hub"):
+        pass  # a `hub up` was here once
+    hub = HubProcess(tmp_path / "hub", HUB_DATABASE_URL=database, HUB_REDIS_URL=redis_url)
+    hub.begin("serve", "--port", "0")
+    try:
+        assert await asyncio.to_thread(hub.wait) == 1
+        assert "hub: set HUB_AUTH__SECRET, HUB_AUTH__PUBLIC_KEY or HUB_AUTH__JWKS_URL" in hub.log()
+    finally:
+        hub.stop()
+
+
+async def test_the_other_role_shows_its_metrics_on_a_port_of_its_own(
+    database: str, redis_url: str, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    hub = HubProcess(tmp_path / "hub", HUB_DATABASE_URL=database, HUB_REDIS_URL=redis_url)
+    hub.begin("work", "--metrics-port", str(port))
+
+    async def leads() -> bool:
+        try:
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(f"http://127.0.0.1:{port}/metrics") as told,
+            ):
+                return "\nhub_relay_leads 1.0\n" in await told.text()
+        except aiohttp.ClientConnectorError:
+            return False  # it starts
+
+    try:
+        await until(leads, within_s=60)
+        assert await asyncio.to_thread(hub.stop) == 0
+    finally:
+        hub.stop()

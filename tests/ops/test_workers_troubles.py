@@ -94,6 +94,19 @@ async def test_a_restart_that_the_machine_cannot_do_leaves_the_old_workers(
         assert list(started._alive) == [1, 2]
 
 
+@pytest.mark.usefixtures("machine")
+async def test_a_restart_says_how_far_it_is(tmp_path: Path) -> None:
+    async with some_workers(tmp_path) as started:
+        with capture_logs() as logs:
+            await started._restart()
+        assert [(one["event"], one.get("done")) for one in logs] == [
+            ("restarting the workers", None),
+            ("a worker was restarted", "1 of 2"),
+            ("a worker was restarted", "2 of 2"),
+            ("all workers were restarted", None),
+        ]
+
+
 async def test_who_has_the_fewest_connections_is_asked_first_but_not_alone(
     machine: Machine, tmp_path: Path
 ) -> None:
