@@ -2,6 +2,10 @@
 
 `python -m tests.gateways.sockets.suite_app 3000` serves both on 127.0.0.1: HubServer alone under
 /socket.io/, and EngineHttp alone under /engine.io/. The suites wait for pings of 0.3 and 0.2 seconds.
+
+They are in the repository of Socket.IO, docs/socket.io-protocol/v5-test-suite (32 tests) and
+docs/engine.io-protocol/v4-test-suite (25 tests), and call http://localhost:3000. In a checkout, in each
+of the two folders: `npm ci --ignore-scripts`, then `npx mocha test-suite.js`. All tests must pass.
 """
 
 import asyncio
