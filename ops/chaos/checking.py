@@ -1,17 +1,21 @@
 """Owns the verdict: what each client got, compared with the log. No input, no output."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
+from math import inf
 from typing import Final
 
 from ops.chaos.histories import Connected, History, Received
 from ops.chaos.lives import Life, Stay, lives
+from ops.chaos.pace import Pace
 from ops.chaos.truth import END, Truth
 
 SLACK_MS: Final = 50.0
 """Of one clock, read by two programs, in whole milliseconds by one of them."""
+PATIENCE_MS: Final = 15_000.0
+"""How much longer than the slowest of the others a client may wait: a stall alone lasts up to 3 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +33,19 @@ class Finding:
         return f"{' '.join(where)}: {self.what}" + (f" (entry {self.seq})" if self.seq is not None else "")
 
 
-def check(histories: Iterable[History], truth: Truth) -> list[Finding]:
+def check(histories: Sequence[History], truth: Truth) -> list[Finding]:
     """Every finding of all clients."""
-    return [finding for history in histories for finding in _Check(history, truth).findings()]
+    pace = Pace(histories, truth)
+    return [finding for history in histories for finding in _Check(history, truth, pace).findings()]
 
 
 class _Check:
     """One client in one namespace."""
 
-    def __init__(self, history: History, truth: Truth) -> None:
+    def __init__(self, history: History, truth: Truth, pace: Pace) -> None:
         self._history = history
         self._truth = truth
+        self._pace = pace
 
     def findings(self) -> Iterator[Finding]:
         connects = [one for one in self._history.moments if isinstance(one, Connected)]
@@ -114,7 +120,18 @@ class _Check:
         """Up to where nothing may be missing: more may be under way when a client leaves or is cut off."""
         if life.last and stay.ends is None and self._history.connected:
             return END
-        return life.highest[end - 1] if end else 0
+        return max(life.highest[end - 1] if end else 0, self._overdue(life, stay))
+
+    def _overdue(self, life: Life, stay: Stay) -> int:
+        """The last entry that had time enough to come while the client was connected; 0 if none had."""
+        if self._history.upgrades:
+            return 0  # the stock client may have fallen silent by itself
+        left = inf if stay.ends is None else life.moments[stay.ends].at
+        for came, lost in reversed(life.connections):
+            until = min(lost, left)
+            if came < until < inf and (by := self._pace.due_before(until - PATIENCE_MS)) >= came:
+                return self._truth.last_logged_before(self._history.namespace, stay.room, by)
+        return 0
 
     def _finding(self, what: str, seq: int | None = None, room: str | None = None) -> Finding:
         return Finding(self._history.client, self._history.namespace, what, seq, room)

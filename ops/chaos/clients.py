@@ -38,8 +38,11 @@ class Clients:
     def __init__(
         self, people: Iterable[Person], process: asyncio.subprocess.Process, record: IO[str]
     ) -> None:
-        names = [person.name for person in people]
-        self.histories = {(name, space): History(name, space) for name in names for space in OWN_ROOMS}
+        self.histories = {
+            (one.name, space): History(one.name, space, upgrades=len(one.transports) > 1)
+            for one in people
+            for space in OWN_ROOMS
+        }
         self.busy = len(self.histories)
         """How many of them are not at rest."""
         self._complete = False

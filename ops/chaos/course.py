@@ -17,14 +17,14 @@ from ops.chaos.house import House
 from ops.chaos.mixture import last_words
 from ops.chaos.publisher import Publisher
 from ops.chaos.report import Passed, Report
-from ops.chaos.truth import Truth
+from ops.chaos.truth import Entry, Truth
 from schemas.db import connect
 
 PATIENCE_S: Final = 60.0
 LOOK_S: Final = 1.0
 ROUND_S: Final = 10.0
 ROUNDS: Final = 4
-LOG: Final = "SELECT seq, event_id FROM relay_log WHERE event_id IS NOT NULL ORDER BY seq"
+LOG: Final = "SELECT seq, event_id, relayed_at FROM relay_log WHERE event_id IS NOT NULL ORDER BY seq"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +88,7 @@ class Course:
             problems += member.deaths
         problems += self.publisher.faults + truth.faults
         problems += [str(finding) for finding in check(histories, truth)]
-        if not passed.recovered:
-            problems.append("nobody recovered, so this run proves nothing: make it longer")
+        problems += passed.problems()
         return Report(
             **asdict(self.options),
             faults={str(kind): times for kind, times in self.havoc.done.items()},
@@ -101,10 +100,13 @@ class Course:
         )
 
 
-async def _log(around: Services) -> Sequence[tuple[int, str]]:
+async def _log(around: Services) -> Sequence[Entry]:
     connection = await connect(around.database_url)
     try:
-        return [(int(row["seq"]), str(row["event_id"])) for row in await connection.fetch(LOG)]
+        return [
+            Entry(int(row["seq"]), str(row["event_id"]), row["relayed_at"].timestamp() * 1000)
+            for row in await connection.fetch(LOG)
+        ]
     finally:
         await connection.close()
 
@@ -113,6 +115,5 @@ def _write(truth: Truth, folder: Path) -> None:
     """Leave it beside what the clients told."""
     with (folder / "log.jsonl").open("w") as file:
         for seq, event in truth.events.items():
-            file.write(
-                json.dumps({"seq": seq, "id": event.id, "rooms": event.rooms, "sent": event.at}) + "\n"
-            )
+            entry = {"seq": seq, "id": event.id, "rooms": event.rooms, "sent": event.at}
+            file.write(json.dumps({**entry, "logged": truth.logged[seq]}) + "\n")

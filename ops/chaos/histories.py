@@ -81,6 +81,8 @@ class History:
     """The rooms it is in at the end, beside its own."""
     rested: bool = False
     """Whether these are known."""
+    upgrades: bool = False
+    """Whether it begins polling and goes on with a websocket."""
 
     @property
     def own_rooms(self) -> tuple[str, ...]:

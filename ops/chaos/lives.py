@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
-from ops.chaos.histories import Answered, Asked, Connected, History, Moment, Received
+from ops.chaos.histories import Answered, Asked, Connected, History, Lost, Moment, Received
 
 
 @dataclass(slots=True)
@@ -31,6 +32,8 @@ class Life:
     """Each event, and the rooms in which the client may have been then."""
     places: list[int] = field(default_factory=list)
     """The places of these events among the moments."""
+    connections: list[tuple[float, float]] = field(default_factory=list)
+    """From when until when it was connected without a break; what did not end yet ends in eternity."""
 
     def __post_init__(self) -> None:
         self.got: set[int | None] = set()
@@ -52,7 +55,7 @@ def lives(history: History) -> Iterator[Life]:
         for place, moment in enumerate(history.moments)
         if isinstance(moment, Connected) and moment.recovered is not True
     ]
-    ends = [*begins[1:], len(history.moments)]
+    ends = [*begins, len(history.moments)][1:]
     for begin, end in zip(begins, ends, strict=True):
         life = Life(history.moments[begin:end], last=end == len(history.moments))
         _Walk(life, history.own_rooms).walk()
@@ -72,15 +75,27 @@ class _Walk:
     def walk(self) -> None:
         for place, moment in enumerate(self._life.moments):
             match moment:
-                case Connected() if place == 0:
-                    for room in self._own:
-                        self._enter(Stay(room, 0, moment.at))
+                case Connected():
+                    self._connect(place, moment)
+                case Lost():
+                    self._lose(moment)
                 case Asked():
                     self._ask(place, moment)
                 case Answered(ok=True) if moment.number in self._asked:
                     self._answer(moment, *self._asked[moment.number])
                 case Received():
                     self._life.add(place, moment, self._possible)
+
+    def _connect(self, place: int, connected: Connected) -> None:
+        self._life.connections.append((connected.at, inf))
+        if place == 0:
+            for room in self._own:
+                self._enter(Stay(room, 0, connected.at))
+
+    def _lose(self, lost: Lost) -> None:
+        since, until = self._life.connections[-1]
+        if until == inf:  # while it is away, the stock client tells of further losses
+            self._life.connections[-1] = (since, lost.at)
 
     def _enter(self, stay: Stay) -> None:
         if stay.room not in self._open:

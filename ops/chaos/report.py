@@ -6,10 +6,17 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from ops.chaos.histories import Connected, History, Lost, Received, Refused
+from ops.chaos.histories import OWN_ROOMS, Connected, History, Lost, Received, Refused
 
 SHOWN: Final = 40
 """Problems written out as text; JSON has them all."""
+LEFT: Final = "io client disconnect"
+"""The reason of a loss that the client itself wanted; who leaves for good is not recovered."""
+MOST_FRESH: Final = 0.1
+"""Of those who come back, how many may begin afresh: a gateway can die before it has stored a new session, or
+be too far behind."""
+KEPT_MS: Final = 100_000.0
+"""Who is away for longer need not be recovered: sessions are kept for 120 s, roughly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +26,10 @@ class Passed:
     deliveries: int
     connects: int
     recovered: int
+    returns: int
+    """How many came back who had to be recovered: who had not left by themselves, nor been away too long."""
+    afresh: int
+    """How many of these were not."""
     told_fresh: Mapping[str, int]
     """How many came back and heard that they begin afresh, by how they had lost the connection."""
     lost: Mapping[str, int]
@@ -35,13 +46,16 @@ class Passed:
         told: Counter[str] = Counter()
         lost: Counter[str] = Counter()
         refused: Counter[str] = Counter()
-        received = connects = recovered = 0
+        received = connects = recovered = returns = afresh = 0
         absence = silence = 0.0
         for history in histories:
             turns = [one for one in history.moments if isinstance(one, Connected | Lost)]
             entered = [one for one in turns if isinstance(one, Connected)]
             connects += len(entered)
             recovered += sum(one.recovered is True for one in entered)
+            due = [one for before, one in _returns(turns) if _must_recover(before, one)]
+            returns += len(due)
+            afresh += sum(one.recovered is not True for one in due)
             told.update(before.reason for before, one in _returns(turns) if one.recovered is False)
             lost.update(one.reason for one in turns if isinstance(one, Lost))
             refused.update(one.code for one in history.moments if isinstance(one, Refused))
@@ -54,12 +68,26 @@ class Passed:
             deliveries=received,
             connects=connects,
             recovered=recovered,
+            returns=returns,
+            afresh=afresh,
             told_fresh=dict(told),
             lost=dict(lost),
             refused=dict(refused),
             longest_absence_s=absence,
             longest_silence_s=silence,
         )
+
+    def problems(self) -> list[str]:
+        """What is wrong with recovery, if each was told the truth or not."""
+        if not self.recovered:
+            return ["nobody recovered, so this run proves nothing: make it longer"]
+        one_connection = len(OWN_ROOMS)
+        if self.afresh <= max(one_connection, MOST_FRESH * self.returns):
+            return []
+        return [
+            f"{self.afresh} of {self.returns} who came back began afresh, more than {MOST_FRESH:.0%}:"
+            " see why the gateways did not recover them"
+        ]
 
 
 def _returns(turns: Sequence[Connected | Lost]) -> Iterator[tuple[Lost, Connected]]:
@@ -71,6 +99,10 @@ def _returns(turns: Sequence[Connected | Lost]) -> Iterator[tuple[Lost, Connecte
         elif lost is not None:
             yield lost, one
             lost = None
+
+
+def _must_recover(lost: Lost, back: Connected) -> bool:
+    return lost.reason != LEFT and back.at - lost.at < KEPT_MS
 
 
 def _longest(milliseconds: Iterable[float]) -> float:
@@ -104,6 +136,7 @@ class Report:
             f"deliveries checked: {passed.deliveries}",
             f"batches sent again: {self.batches_repeated}",
             f"clients: {passed.connects} connects, {passed.recovered} recovered",
+            f"had to be recovered: {passed.returns}, of whom {passed.afresh} were not",
             f"connections lost: {_counts(passed.lost)}",
             f"begun afresh, and told so, after: {_counts(passed.told_fresh)}",
             f"refused for a moment: {_counts(passed.refused)}",

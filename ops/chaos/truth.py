@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final
+from typing import Final, NamedTuple
 
 Rooms = Mapping[str, tuple[str, ...]]
 """The rooms of an event by namespace."""
@@ -26,17 +26,30 @@ class _Room:
     sent: list[float]
     latest: list[float]
     """The latest sending up to here: what ascends can be searched."""
+    logged: list[float]
+    """When each came into the log, which ascends by itself."""
+
+
+class Entry(NamedTuple):
+    """An entry of the log."""
+
+    seq: int
+    event: str
+    at: float
+    """When it came into the log, in milliseconds since 1970."""
 
 
 class Truth:
     """The log and the events published; what does not fit together is among the `faults`."""
 
-    def __init__(self, log: Iterable[tuple[int, str]], sent: Iterable[Sent]) -> None:
+    def __init__(self, log: Iterable[Entry], sent: Iterable[Sent]) -> None:
         published = {one.id: one for one in sent}
         self.faults: list[str] = []
         self.events: dict[int, Sent] = {}
+        self.logged: dict[int | None, float] = {}
+        """When each of these came into the log, in milliseconds since 1970."""
         relayed: dict[str, int] = {}
-        for seq, event in log:
+        for seq, event, at in log:
             if event not in published:
                 self.faults.append(f"entry {seq} is an event that nobody published: {event}")
             elif event in relayed:
@@ -44,6 +57,7 @@ class Truth:
             else:
                 relayed[event] = seq
                 self.events[seq] = published[event]
+                self.logged[seq] = at
         self.faults += [
             f"event {event} was accepted, and is not in the log" for event in published.keys() - relayed
         ]
@@ -55,9 +69,10 @@ class Truth:
             event = self.events[seq]
             for namespace, rooms in event.rooms.items():
                 for name in rooms:
-                    room = found.setdefault((namespace, name), _Room([], [], []))
+                    room = found.setdefault((namespace, name), _Room([], [], [], []))
                     room.seqs.append(seq)
                     room.sent.append(event.at)
+                    room.logged.append(self.logged[seq])
         for room in found.values():
             room.latest = list(accumulate(room.sent, max))
         return found
@@ -72,6 +87,12 @@ class Truth:
         found = self._rooms.get((namespace, room))
         place = bisect_right(found.latest, at) if found else 0
         return found.seqs[place] if found and place < len(found.seqs) else None
+
+    def last_logged_before(self, namespace: str, room: str, at: float) -> int:
+        """The highest number of a room's events that were in the log before an instant, or 0."""
+        found = self._rooms.get((namespace, room))
+        place = bisect_left(found.logged, at) if found else 0
+        return found.seqs[place - 1] if found and place else 0
 
     def _seqs(self, namespace: str, room: str) -> list[int]:
         found = self._rooms.get((namespace, room))

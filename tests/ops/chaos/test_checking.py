@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ops.chaos.checking import check
+import pytest
+
+from ops.chaos.checking import PATIENCE_MS, check
 from ops.chaos.histories import Answered, Asked, Connected, History, Lost, Moment, Received
-from ops.chaos.truth import Sent, Truth
+from ops.chaos.truth import Entry, Sent, Truth
 
 ROOMS = {
     1: ("feed",),
@@ -29,7 +31,7 @@ AFRESH = (LOST, Connected(4200, recovered=False, sid="t"))
 
 def truth() -> Truth:
     sent = [Sent(f"e{seq}", {"/feed": rooms}, seq * 1000.0) for seq, rooms in ROOMS.items()]
-    return Truth([(seq, f"e{seq}") for seq in ROOMS], sent)
+    return Truth([Entry(seq, f"e{seq}", seq * 1000.0) for seq in ROOMS], sent)
 
 
 def came(*seqs: int) -> list[Moment]:
@@ -165,8 +167,112 @@ def test_an_event_without_an_offset_is_found() -> None:
 
 def test_a_log_that_lost_doubled_or_invented_events_is_found() -> None:
     sent = [Sent(event, {}, 0.0) for event in ("one", "two")]
-    assert Truth([(1, "one"), (2, "one"), (3, "other")], sent).faults == [
+    assert Truth([Entry(1, "one", 0.0), Entry(2, "one", 0.0), Entry(3, "other", 0.0)], sent).faults == [
         "event one is in the log twice: as 1 and as 2",
         "entry 3 is an event that nobody published: other",
         "event two was accepted, and is not in the log",
     ]
+
+
+def test_who_was_recovered_at_first_and_never_came_afresh_is_found() -> None:
+    assert found([Connected(500, recovered=True, sid="s")], entered=False) == [
+        "ann /feed: was recovered before it had ever been there"
+    ]
+
+
+STREAM = ("live:s1",)
+LONG = 8000 + PATIENCE_MS
+"""Long after the last event."""
+
+
+def found_live(
+    *parts: Sequence[Moment], others: Sequence[History] = (), upgrades: bool = False
+) -> Sequence[str]:
+    """What is found in a history of /live that begins with joining a stream; all events are of this one."""
+    moments: list[Moment] = [
+        Connected(500, recovered=False, sid="s"),
+        Asked(600, 1, joins=True, rooms=STREAM),
+        Answered(700, 1, ok=True),
+        *(moment for part in parts for moment in part),
+    ]
+    history = History("ann", "/live", moments, upgrades=upgrades)
+    sent = [Sent(f"e{seq}", {"/live": STREAM}, seq * 1000.0) for seq in ROOMS]
+    log = [Entry(seq, f"e{seq}", seq * 1000.0) for seq in ROOMS]
+    return [str(finding) for finding in check([history, *others], Truth(log, sent))]
+
+
+def leaves(at: float) -> list[Moment]:
+    return [Asked(at, 2, joins=False, rooms=STREAM), Answered(at + 100, 2, ok=True)]
+
+
+def lost(at: float, reason: str = "transport close") -> list[Moment]:
+    return [Lost(at, reason)]
+
+
+def back(at: float, *, recovered: bool = True) -> list[Moment]:
+    return [Connected(at, recovered=recovered, sid="s" if recovered else "t")]
+
+
+def test_a_room_that_was_forgotten_when_its_client_was_recovered_is_found() -> None:
+    assert found_live(came(1), lost(1500), back(1600), leaves(LONG + 1)) == [
+        "ann /live live:s1: missed 7 events at the end (entry 2)"
+    ]
+
+
+def test_a_room_that_was_acknowledged_and_stayed_silent_is_found() -> None:
+    assert found_live(leaves(LONG + 1)) == ["ann /live live:s1: missed 8 events at the beginning (entry 1)"]
+
+
+def test_a_silence_before_a_fresh_beginning_is_found() -> None:
+    assert found_live(came(1), lost(LONG + 1), back(LONG + 100, recovered=False)) == [
+        "ann /live live:s1: missed 7 events at the end (entry 2)"
+    ]
+
+
+def test_who_was_recovered_and_given_nothing_back_before_a_fresh_beginning_is_found() -> None:
+    away = [*lost(1500), *back(8500)]
+    assert found_live(came(1), away, lost(8501 + PATIENCE_MS), back(LONG + 1000, recovered=False)) == [
+        "ann /live live:s1: missed 7 events at the end (entry 2)"
+    ]
+
+
+def test_a_silence_is_found_though_shorter_connections_follow() -> None:
+    assert found_live(came(1), lost(LONG + 1), back(LONG + 100), leaves(LONG + 200)) == [
+        "ann /live live:s1: missed 7 events at the end (entry 2)"
+    ]
+
+
+def test_what_was_late_and_given_back_after_all_is_not_missing() -> None:
+    late: list[Moment] = [Received(LONG + 150, seq, f"e{seq}") for seq in ROOMS if seq > 1]
+    assert found_live(came(1), lost(LONG + 1), back(LONG + 100), late, leaves(LONG + 200)) == []
+
+
+def test_only_what_had_time_enough_is_owed_at_the_end_of_a_stay() -> None:
+    assert found_live(came(1), leaves(3001 + PATIENCE_MS)) == [
+        "ann /live live:s1: missed 2 events at the end (entry 2)"
+    ]
+    assert found_live(came(1, 2, 3), leaves(4000 + PATIENCE_MS)) == []
+
+
+def test_nothing_is_owed_at_the_end_of_connections_that_were_all_short() -> None:
+    breaks = [*lost(10_000), *back(10_100), *lost(20_000), *back(20_100)]
+    assert found_live(came(1), breaks, leaves(30_000)) == []
+
+
+def test_who_waits_no_longer_than_the_slowest_of_the_others_is_not_wrong() -> None:
+    silent = [*came(1), *leaves(2001 + PATIENCE_MS)]
+    assert found_live(silent) != []
+    slow = History("bob", "/live", [Connected(500, recovered=False, sid="b"), Received(2500, 2, "e2")])
+    assert not any(one.startswith("ann") for one in found_live(silent, others=[slow]))
+
+
+def test_a_client_that_upgrades_may_fall_silent_by_itself() -> None:
+    assert (
+        found_live(came(1), lost(LONG + 1, "ping timeout"), back(LONG + 100, recovered=False), upgrades=True)
+        == []
+    )
+
+
+@pytest.mark.parametrize("reason", ["ping timeout", "io client disconnect"])
+def test_a_client_that_does_not_upgrade_may_not_however_it_ends(reason: str) -> None:
+    assert found_live(came(1), lost(LONG + 1, reason), back(LONG + 100, recovered=False)) != []
