@@ -87,7 +87,7 @@ class PushEntry(NamedTuple):
     targets: tuple[Target, ...] = ()
     controls: tuple[tuple[str, ...], ...] = ()
     accepted_ms: int | None = None
-    """When the event was accepted, in milliseconds since 1970; None for a control entry."""
+    """When the event was accepted, in milliseconds since 1970; None for a push-only entry."""
 
     @classmethod
     def from_entry(cls, entry: Entry) -> "PushEntry":

@@ -9,7 +9,8 @@ from schemas.db import Row, Source
 from schemas.store.events import COLUMNS
 
 FROM: Final = (
-    f"SELECT r.seq, r.prev, r.push_prev, r.control, r.relayed_at, {COLUMNS} FROM relay_log r"
+    "SELECT r.seq, r.prev, r.push_prev, r.control, r.target, r.packet, r.relayed_at,"
+    f" {COLUMNS} FROM relay_log r"
     " LEFT JOIN events e ON e.id = r.event_id AND e.accepted_at = r.accepted_at"
 )
 OLDER: Final = (

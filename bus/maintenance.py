@@ -30,19 +30,38 @@ SELECT least(
     (SELECT min(r.accepted_at) FROM parked k JOIN relay_log r ON r.seq = k.seq WHERE k.state = 'parked')
 )
 """
-# Gateways were told long ago; what is left would only keep a person's id.
-FORGET_WORDS: Final = """
-UPDATE relay_log SET control = NULL WHERE control IS NOT NULL AND relayed_at < now() - interval '1 day'
+# Gateways were told long ago; what is left would only keep what it says of a person. Two statements, so that
+# each reads its own partial index.
+FORGET_WORDS: Final = tuple(
+    f"""
+    UPDATE relay_log SET control = NULL, target = NULL, packet = NULL WHERE seq = ANY(ARRAY(
+        SELECT seq FROM relay_log WHERE {column} IS NOT NULL AND relayed_at < now() - $1::interval
+        ORDER BY relayed_at LIMIT 1000))
+    """
+    for column in ("control", "packet")
+)
+WORDS_KEPT: Final = timedelta(days=1)
+FINISHED: Final = """
+SELECT id FROM deliveries WHERE created_at < $1 AND status NOT IN ('queued', 'held', 'sending')
 """
+# Bodies of mails that were sent, and ids of webhooks that no provider repeats any more.
+FORGET_MAILS: Final = (
+    "DELETE FROM email_batches WHERE state <> 'open' AND created_at < now() - interval '2 days'"
+)
+FORGET_WEBHOOKS: Final = "DELETE FROM webhook_ids WHERE at < now() - interval '14 days'"
 
 
 class Maintenance:
     """Runs beside the relay; any number of processes may run it, each step may be repeated."""
 
-    def __init__(self, pool: Pool, clock: Clock, retention: timedelta | None) -> None:
+    def __init__(
+        self, pool: Pool, clock: Clock, retention: timedelta | None, *, window: timedelta = timedelta()
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._retention = retention
+        # A gateway that starts reads the window from the log: words must be kept as long.
+        self._words_kept = max(WORDS_KEPT, 2 * window)
         self._next_sweep = 0.0
         self._merged: datetime | None = None
 
@@ -72,7 +91,11 @@ class Maintenance:
             "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'"
         )
         await connection.execute("DELETE FROM workers WHERE seen_at < now() - interval '1 day'")
-        await connection.execute(FORGET_WORDS)
+        for statement in FORGET_WORDS:
+            while await connection.execute(statement, self._words_kept) != "UPDATE 0":
+                pass
+        await connection.execute(FORGET_MAILS)
+        await connection.execute(FORGET_WEBHOOKS)
         self._merged = await commits.merge(connection, self._merged)
         if self._retention is not None:
             await _retain(connection, await _oldest(connection, self._clock.now() - self._retention))
@@ -94,6 +117,10 @@ async def _retain(connection: Connection, oldest: datetime) -> None:
     await _forget(connection, "relay_log", "seq", "relayed_at < $1", oldest)
     await _forget(connection, "consumer_commits", "ctid", "at < $1", oldest)
     await _forget(connection, "parked", "ctid", "state = 'handled' AND updated_at < $1", oldest)
+    await _forget(connection, "walks", "ctid", "state = 'done' AND updated_at < $1", oldest)
+    await _forget(connection, "decisions", "ctid", "at < $1", oldest)
+    await _forget(connection, "delivery_attempts", "ctid", f"delivery_id IN ({FINISHED})", oldest)
+    await _forget(connection, "deliveries", "ctid", f"id IN ({FINISHED})", oldest)
 
 
 async def _forget(connection: Connection, table: str, key: str, old: str, oldest: datetime) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 import orjson
 import structlog
 
+from bus.base import Target
 from bus.seldom import Seldom
 from bus.tasks import spawn
 from schemas.db import RETRYABLE, Connection, Pool, Source
@@ -21,6 +22,12 @@ log = structlog.get_logger(__name__)
 CHANNEL: Final = "outbox"
 # What an event says; the other members that may be sent speak of its form and are not kept.
 CONTENT: Final = frozenset({"id", "type", "source", "subject", "time", "actor", "data"})
+
+# chr(1) parts the namespace and the rooms on the way into an array column: no id may contain it.
+PUSH: Final = """
+INSERT INTO outbox (target, packet) SELECT string_to_array(g.target, chr(1)), g.packet
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS g (target, packet, n) ORDER BY g.n
+"""
 
 
 class EventConflictError(Exception):
@@ -106,6 +113,12 @@ class Outbox:
     async def control(self, tx: Connection, *words: str) -> None:
         """Queue words for every gateway, in order with the events around them: a push-only entry."""
         await tx.execute("INSERT INTO outbox (control) VALUES ($1)", list(words))
+
+    async def push(self, tx: Connection, *targets: Target) -> None:
+        """Queue packets for sockets, one push-only entry each, in order with the events around them."""
+        if targets:
+            named = ["\x01".join((target.namespace, *target.rooms)) for target in targets]
+            await tx.execute(PUSH, named, [target.packet.decode() for target in targets])
 
     def wake(self) -> None:
         """Tell the relay that something was committed; calls that come together cost one notification."""

@@ -43,21 +43,22 @@ TAKE: Final = f"""
 WITH taken AS (
     DELETE FROM outbox WHERE n IN (SELECT n FROM outbox ORDER BY n LIMIT $1) RETURNING *
 )
-SELECT t.n, t.control, clock_timestamp() AS now, {COLUMNS}
+SELECT t.n, t.control, t.target, t.packet, clock_timestamp() AS now, {COLUMNS}
 FROM taken t LEFT JOIN events e ON e.id = t.event_id AND e.accepted_at = t.accepted_at ORDER BY t.n
 """
 
 NUMBER: Final = f"""
 WITH numbered AS (
 INSERT INTO relay_log
-       (seq, partition, prev, push_prev, event_id, accepted_at, control, type, subject, relayed_at)
+       (seq, partition, prev, push_prev, event_id, accepted_at, control, target, packet, type, subject,
+        relayed_at)
 SELECT u.seq, u.partition, u.prev, u.push_prev, u.event_id, u.accepted_at,
-       string_to_array(u.control, chr(1)), u.type, u.subject, $10
+       string_to_array(u.control, chr(1)), string_to_array(u.target, chr(1)), u.packet, u.type, u.subject, $12
 FROM unnest($1::bigint[], $2::smallint[], $3::bigint[], $4::bigint[], $5::uuid[], $6::timestamptz[],
-            $7::text[], $8::text[], $9::text[])
-     AS u (seq, partition, prev, push_prev, event_id, accepted_at, control, type, subject)
+            $7::text[], $8::text[], $9::text[], $10::text[], $11::text[])
+     AS u (seq, partition, prev, push_prev, event_id, accepted_at, control, target, packet, type, subject)
 ), moved AS (
-UPDATE relay_heads h SET seq = u.seq FROM unnest($11::text[], $12::bigint[]) AS u (stream, seq)
+UPDATE relay_heads h SET seq = u.seq FROM unnest($13::text[], $14::bigint[]) AS u (stream, seq)
 WHERE h.stream = u.stream AND h.seq <> u.seq
 )
 SELECT pg_notify('{RELAYED}', '')
@@ -189,8 +190,10 @@ def _columns(numbered: Sequence[Numbered]) -> list[list[Any]]:
         [one.push_prev for one in numbered],
         [one.row["id"] for one in numbered],
         [one.row["accepted_at"] for one in numbered],
-        # chr(1) parts the words of a control entry on the way into an array column
+        # chr(1) parts words and rooms on the way into an array column
         ["\x01".join(one.row["control"]) if one.row["control"] else None for one in numbered],
+        ["\x01".join(one.row["target"]) if one.row["target"] else None for one in numbered],
+        [one.row["packet"] for one in numbered],
         [one.row["type"] for one in numbered],
         [one.row["subject"] for one in numbered],
     ]

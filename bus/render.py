@@ -34,6 +34,9 @@ def push_fields(row: Row) -> tuple[tuple[bytes, bytes], ...]:
     """Render what sockets get of a row; empty when nobody sees it live, and when retention took it."""
     if row["control"] is not None:
         return ((CONTROL, SEPARATOR.join(word.encode() for word in row["control"])),)
+    if row["packet"] is not None:
+        namespace, *rooms = row["target"]
+        return (Target.of(namespace, rooms, row["packet"].encode()),)
     found = targets_of_row(row) if row["id"] is not None else []
     if not found:
         return ()

@@ -89,7 +89,8 @@ Handle = Annotated[
 ]
 Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
 Locale = Annotated[str, StringConstraints(pattern=LOCALE, max_length=85)]
-Email = Annotated[str, StringConstraints(pattern=EMAIL, max_length=254)]
+# In small letters: who writes Ann@ is whoever unsubscribed as ann@.
+Email = Annotated[str, StringConstraints(pattern=EMAIL, max_length=254), AfterValidator(str.lower)]
 Phone = Annotated[str, StringConstraints(pattern=PHONE)]
 Role = Annotated[str, StringConstraints(pattern=ROLE)]
 

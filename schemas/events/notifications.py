@@ -1,11 +1,11 @@
 """Owns the events that show a person their notifications live; they go to sockets and are not in the log."""
 
 from collections.abc import Iterable
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
-from schemas.events.base import Audience, Event
+from schemas.events.base import ENVELOPE, Audience, Event
 from schemas.events.members import Position, Text, Time, Title, Url, Users, Uuid, Uuids
 from schemas.ids import UserId
 
@@ -28,11 +28,15 @@ Topic = Literal[
 Priority = Literal["immediate", "standard", "batch", "silent"]
 
 
+# One packet may serve a thousand people: it names none of them.
+HIDDEN: Final = frozenset({"user"})
+
+
 class NotificationEvent(Event):
     """A notification as its recipient sees it."""
 
-    subject_kind: ClassVar = "user"
-    subject_member: ClassVar = "user"
+    subject_kind: ClassVar = "notification"
+    subject_member: ClassVar = "notification_id"
     push_only: ClassVar = True
 
     user: UserId
@@ -51,7 +55,11 @@ class NotificationEvent(Event):
     state: Literal["unread", "read", "archived"]
 
     def audience(self) -> Iterable[Audience]:
-        return (Audience("/notifications", f"user:{self.user}"),)
+        return (Audience("/notifications", f"user:{self.user}", hide=HIDDEN),)
+
+    def data(self, hide: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """As the inbox answers it: what it does not have is null."""
+        return self.model_dump(mode="json", by_alias=True, exclude={*ENVELOPE, *hide})
 
 
 class NotificationCreated(NotificationEvent):

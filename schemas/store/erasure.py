@@ -17,6 +17,7 @@ from schemas.events.live import BroadcastEvent
 from schemas.events.messages import MessageEvent
 from schemas.events.registry import REGISTRY, InvalidEventError, UnknownEventTypeError
 from schemas.events.users import UserRegistered
+from schemas.store import forgetting
 from schemas.store.events import COLUMNS, wire
 
 log = structlog.get_logger(__name__)
@@ -100,16 +101,19 @@ class Erasure:
 async def erase_user(pool: Pool, user: str) -> Erasure:
     """Rewrite the events that a user sent, caused or is named by, and drop the profile. May be repeated.
 
-    Words for the gateways that name the user are not touched: maintenance forgets them within a day.
+    What notifications hold of the user goes, too. Words for the gateways that name the user are not
+    touched: maintenance forgets them within a day.
     """
     stands_for = f"erased:{secrets.token_hex(8)}"  # random: a hash of the id could be guessed
     sent = await _sent(pool, user, stands_for)
     rewritten = sent.rewritten
     while True:  # once more after all: what was accepted meanwhile may name the user, too
+        await forgetting.untell(pool, user, stands_for)
         found = await _pass(pool, user, stands_for)
         rewritten += found.rewritten
         if not found.rewritten:
             break
+    await forgetting.forget(pool, user)
     async with pool.acquire() as tx, tx.transaction():
         await tx.execute(REWRITE_LATE, f"user:{user}")
         await tx.execute("DELETE FROM users WHERE id = $1", user)

@@ -1,6 +1,6 @@
 """Owns the rows of users; one statement per method."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
@@ -9,6 +9,7 @@ from asyncpg import Record
 
 from schemas.db import Source
 from schemas.profile import Profile
+from schemas.store.endpoints import OF_PROFILE
 
 Bearer = tuple[str, str | None, str | None]
 """The id, name and time zone that a token tells."""
@@ -54,6 +55,22 @@ class Users:
         rows = await conn.fetch(f"SELECT {COLUMNS} FROM users WHERE id = ANY($1)", users)
         return {row["id"]: User(**_members(row)) for row in rows}
 
+    async def standing(self, conn: Source, users: Collection[str]) -> dict[str, tuple[str | None, bool]]:
+        """Answer the time zones of those who are known, and whether they are suspended."""
+        rows = await conn.fetch(
+            "SELECT id, tz, suspended_at IS NOT NULL AS suspended FROM users WHERE id = ANY($1)", list(users)
+        )
+        return {row["id"]: (row["tz"], row["suspended"]) for row in rows}
+
+    async def names(self, conn: Source, users: Collection[str]) -> dict[str, str]:
+        """Answer the names to show of those who have one, or a handle."""
+        rows = await conn.fetch(
+            "SELECT id, coalesce(name, handle) AS name FROM users"
+            " WHERE id = ANY($1) AND coalesce(name, handle) IS NOT NULL",
+            list(users),
+        )
+        return {row["id"]: row["name"] for row in rows}
+
     async def list(self, conn: Source, *, after: str = "", limit: int = 100) -> list[User]:
         rows = await conn.fetch(
             f"SELECT {COLUMNS} FROM users WHERE id > $1 ORDER BY id LIMIT $2", after, limit
@@ -63,10 +80,12 @@ class Users:
     async def put(self, conn: Source, user: str, profile: Profile) -> tuple[User, bool]:
         """Replace the whole profile; also answers whether the user is new.
 
-        An address that stays the same keeps the time at which it was verified.
+        An address that stays the same keeps the time at which it was verified. E-mail and phone become
+        endpoints in the same statement, and those that they replace are retired.
         """
         row = await conn.fetchrow(
             f"""
+            WITH {OF_PROFILE}
             INSERT INTO users AS u (id, handle, name, tz, locale, email, email_verified_at,
                                     phone, phone_verified_at, roles)
             VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN $6::text IS NOT NULL THEN now() END,

@@ -92,8 +92,8 @@ TABLE: Final[list[tuple[str, dict[str, Any], list[str]]]] = [
     ("governance.vote_cast", {"proposal_id": "p1", "choice": "yes"}, ["/feed proposal:p1"]),
     ("system.announced", {"title": "t", "text": "t"}, ["/notifications everyone"]),
     ("milestone.reached", {"user": "bob", "kind": "likes", "value": 100}, ["/notifications user:bob"]),
-    ("notification.created", NOTIFICATION, ["/notifications user:bob"]),
-    ("notification.updated", NOTIFICATION, ["/notifications user:bob"]),
+    ("notification.created", NOTIFICATION, ["/notifications user:bob -user"]),
+    ("notification.updated", NOTIFICATION, ["/notifications user:bob -user"]),
 ]
 
 

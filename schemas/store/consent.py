@@ -1,0 +1,136 @@
+"""Owns the ledger of consent: who allowed or refused what on an address; written to, never changed.
+
+Of an erased person the refusals stay, without the person: the address becomes a digest that only tells
+whether an address somebody brings is the one that was refused. The digest is made with the database's own
+name, so that it says nothing elsewhere; who holds the database could still try addresses.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from schemas.db import Source
+
+EVERY_TOPIC: Final = ""
+
+EARNED: Final = ("bounce", "complaint", "suppressed")
+"""Sources of refusals that nobody asked for: what came of sending there."""
+
+Place = tuple[str, str]
+"""A channel and an address on it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewConsent:
+    """One thing said about an address: by its owner, by the provider, or by what happened to a sending."""
+
+    channel: str
+    address: str
+    allowed: bool
+    source: str
+    topic: str = EVERY_TOPIC
+    detail: str | None = None
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent(NewConsent):
+    """An entry of the ledger."""
+
+    n: int
+    at: datetime
+
+
+COLUMNS: Final = ", ".join(field.name for field in fields(Consent))
+
+DIGEST: Final = (
+    "'erased:' || encode(sha256(convert_to("
+    "(SELECT instance::text FROM hub_meta) || ' ' || {channel} || ' ' || {address}, 'UTF8')), 'hex')"
+)
+REFUSED: Final = f"""
+SELECT channel, address, array_agg(topic) AS topics FROM (
+    SELECT DISTINCT ON (g.channel, g.address, c.topic) g.channel, g.address, c.topic, c.allowed
+    FROM (SELECT DISTINCT channel, address FROM unnest($1::text[], $2::text[]) AS x (channel, address)) g
+    JOIN consent c ON c.channel = g.channel
+        AND c.address IN (g.address, {DIGEST.format(channel="g.channel", address="g.address")})
+    ORDER BY g.channel, g.address, c.topic, c.n DESC) last
+WHERE NOT allowed GROUP BY channel, address
+"""
+# Since everything was allowed for the last time; one who unsubscribed afterwards has not undone it.
+IS_EARNED: Final = f"""
+WITH here AS (
+    SELECT n, allowed, source FROM consent
+    WHERE channel = $1 AND topic = '' AND address IN ($2, {DIGEST.format(channel="$1", address="$2")})
+)
+SELECT EXISTS (SELECT FROM here WHERE NOT allowed AND source = ANY($3)
+               AND n > coalesce((SELECT max(n) FROM here WHERE allowed), 0))
+"""
+LIST: Final = f"""
+SELECT {COLUMNS} FROM consent
+WHERE user_id = $1 AND ($2::bigint IS NULL OR n < $2) ORDER BY n DESC LIMIT $3
+"""
+
+
+def same(channel: str, address: str) -> str:
+    """The address as the ledger writes it, however it was spelled: of e-mail, capitals mean nothing."""
+    return address.lower() if channel == "email" else address
+
+
+class ConsentLedger:
+    """The last entry for a channel, address and topic counts; the topic `""` speaks of all topics."""
+
+    async def add(self, conn: Source, entry: NewConsent, at: datetime) -> int:
+        """Write an entry; answers its number."""
+        n: int = await conn.fetchval(
+            "INSERT INTO consent (channel, address, topic, allowed, source, detail, user_id, at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING n",
+            entry.channel,
+            same(entry.channel, entry.address),
+            entry.topic,
+            entry.allowed,
+            entry.source,
+            entry.detail,
+            entry.user_id,
+            at,
+        )
+        return n
+
+    async def refused(self, conn: Source, places: Collection[Place]) -> Mapping[Place, frozenset[str]]:
+        """Answer the topics that are refused on addresses; an address that refuses nothing is absent."""
+        asked = {place: same(*place) for place in places}
+        rows = await conn.fetch(REFUSED, [channel for channel, _ in asked], list(asked.values()))
+        found = {(row["channel"], row["address"]): frozenset(row["topics"]) for row in rows}
+        return {place: found[place[0], alike] for place, alike in asked.items() if (place[0], alike) in found}
+
+    async def is_earned(self, conn: Source, channel: str, address: str) -> bool:
+        """Whether sending there ended in a bounce or a complaint, and nobody has allowed it since."""
+        return bool(await conn.fetchval(IS_EARNED, channel, same(channel, address), EARNED))
+
+    async def of_user(
+        self, conn: Source, user: str, *, before: int | None = None, limit: int = 100
+    ) -> list[Consent]:
+        """Answer what was written about a person's addresses, the newest first."""
+        return [Consent(**row) for row in await conn.fetch(LIST, user, before, limit)]
+
+    async def of_address(self, conn: Source, channel: str, address: str, limit: int = 100) -> list[Consent]:
+        """Answer what was written about an address, the newest first."""
+        rows = await conn.fetch(
+            f"SELECT {COLUMNS} FROM consent WHERE channel = $1 AND address = $2 ORDER BY n DESC LIMIT $3",
+            channel,
+            same(channel, address),
+            limit,
+        )
+        return [Consent(**row) for row in rows]
+
+
+def refusals(
+    refused: Mapping[Place, frozenset[str]], endpoints: Sequence[tuple[UUID, str, str]]
+) -> dict[UUID, frozenset[str]]:
+    """Bring refusals from addresses to endpoints (id, channel, address)."""
+    return {
+        endpoint: refused[channel, address]
+        for endpoint, channel, address in endpoints
+        if (channel, address) in refused
+    }

@@ -1,0 +1,151 @@
+"""Owns email_batches: mails that go out as one call, kept as they are until their fate is known."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from schemas.db import Connection, Source
+
+# By the database's clock, which all dispatchers share.
+LEASED: Final = "clock_timestamp() + make_interval(secs => {})"
+COLUMNS: Final = "b.id, b.provider, b.mails, b.deliveries, b.attempts, b.created_at"
+
+# Answers the mails as they were stored: the order of an object's members may have changed by that, and a
+# repeat must be the very same.
+STORE: Final = f"""
+INSERT INTO email_batches AS b
+    (id, provider, mails, deliveries, attempts, due_at, owner, lease_until, created_at)
+VALUES ($1, $2, $3, $4, num_nonnulls($6::text), $5, $6,
+        CASE WHEN $6 IS NOT NULL THEN {LEASED.format("$7::float8")} END, $5)
+RETURNING {COLUMNS}, false AS left_behind
+"""
+CLAIM: Final = f"""
+UPDATE email_batches b SET owner = $3, attempts = b.attempts + 1, lease_until = {LEASED.format("$4::float8")}
+FROM (SELECT id, owner FROM email_batches
+      WHERE state = 'open' AND provider = $1 AND due_at <= $2
+        AND (lease_until IS NULL OR lease_until < clock_timestamp())
+      ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED) found
+WHERE b.id = found.id
+RETURNING {COLUMNS}, found.owner IS NOT NULL AS left_behind
+"""
+UNDER_WAY: Final = """
+SELECT DISTINCT d.user_id
+FROM email_batches b CROSS JOIN unnest(b.deliveries) AS m (id) JOIN deliveries d ON d.id = m.id
+WHERE b.state = 'open' AND d.user_id = ANY($1)
+"""
+# A call may be under way at this moment; only a batch that nobody ever took was surely not sent.
+WITHDRAW: Final = """
+WITH theirs AS (
+    SELECT id, deliveries, attempts FROM email_batches
+    WHERE state = 'open' AND id IN (SELECT batch_id FROM deliveries WHERE user_id = $1) FOR UPDATE
+), ended AS (
+    UPDATE email_batches b SET state = 'dead', mails = '[]', owner = NULL, lease_until = NULL
+    FROM theirs t WHERE b.id = t.id
+)
+UPDATE deliveries d
+SET status = CASE WHEN d.status <> 'sending' THEN d.status
+                  WHEN t.attempts = 0 THEN 'queued' ELSE 'unknown' END,
+    reason = CASE WHEN d.status = 'sending' AND t.attempts > 0 THEN 'batch_withdrawn' ELSE d.reason END,
+    owner = NULL, lease_until = NULL, batch_id = NULL, updated_at = now()
+FROM theirs t WHERE d.id = ANY(t.deliveries) AND d.batch_id = t.id
+"""
+MAKING: Final = 4_829_341  # the lock of whoever makes a batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """A call as it was stored: the mails, and the deliveries they are for in the same order."""
+
+    id: UUID
+    provider: str
+    mails: list[Mapping[str, Any]]
+    deliveries: list[UUID]
+    attempts: int
+    created_at: datetime
+    left_behind: bool
+    """Whoever had it before ended in the middle of sending it."""
+
+
+class EmailBatches:
+    """Leased by one dispatcher at a time; a method that takes an owner is without effect for any other."""
+
+    async def store(
+        self,
+        tx: Connection,
+        batch: UUID,
+        *,
+        provider: str,
+        mails: Mapping[UUID, Mapping[str, Any]],
+        owner: str | None,
+        now: datetime,
+        lease_s: float,
+    ) -> Batch:
+        """Keep a batch, leased for its first attempt if it has an owner; `mails` by delivery."""
+        values = provider, list(mails.values()), list(mails), now, owner, lease_s
+        row = await tx.fetchrow(STORE, batch, *values)
+        return Batch(**dict(row or {}))
+
+    async def one_at_a_time(self, tx: Connection) -> None:
+        """Wait until nobody else makes a batch: each must see whom those before it write to."""
+        await tx.execute("SELECT pg_advisory_xact_lock($1)", MAKING)
+
+    async def under_way(self, tx: Connection, users: Sequence[str]) -> set[str]:
+        """Answer to whom a mail is on its way."""
+        return {row["user_id"] for row in await tx.fetch(UNDER_WAY, list(users))}
+
+    async def due(self, source: Source, provider: str, now: datetime) -> bool:
+        return bool(
+            await source.fetchval(
+                "SELECT EXISTS (SELECT FROM email_batches WHERE state = 'open' AND provider = $1"
+                " AND due_at <= $2 AND (lease_until IS NULL OR lease_until < clock_timestamp()))",
+                provider,
+                now,
+            )
+        )
+
+    async def claim(
+        self, source: Source, provider: str, owner: str, now: datetime, lease_s: float
+    ) -> Batch | None:
+        """Take a batch that must be sent again: its own time has come, or its owner is gone."""
+        row = await source.fetchrow(CLAIM, provider, now, owner, lease_s)
+        return Batch(**dict(row)) if row else None
+
+    async def close(self, tx: Connection, batch: UUID, owner: str, state: str) -> bool:
+        """End a batch and forget its bodies; False if somebody else has taken it over."""
+        return bool(
+            await tx.fetchval(
+                "UPDATE email_batches SET state = $3, mails = '[]', owner = NULL, lease_until = NULL"
+                " WHERE id = $1 AND owner = $2 AND state = 'open' RETURNING true",
+                batch,
+                owner,
+                state,
+            )
+        )
+
+    async def wait(self, tx: Connection, batch: UUID, owner: str, until: datetime) -> bool:
+        """Keep a batch for another attempt; False if somebody else has taken it over."""
+        return bool(
+            await tx.fetchval(
+                "UPDATE email_batches SET due_at = $3, owner = NULL, lease_until = NULL"
+                " WHERE id = $1 AND owner = $2 AND state = 'open' RETURNING true",
+                batch,
+                owner,
+                until,
+            )
+        )
+
+    async def renew(self, source: Source, owner: str, batches: Sequence[UUID], lease_s: float) -> None:
+        await source.execute(
+            f"UPDATE email_batches SET lease_until = {LEASED.format('$2::float8')}"
+            " WHERE id = ANY($3) AND owner = $1 AND state = 'open'",
+            owner,
+            lease_s,
+            list(batches),
+        )
+
+    async def withdraw(self, tx: Connection, user: str) -> None:
+        """End the open batches with mails to a person; what they held of others is put back."""
+        await self.one_at_a_time(tx)
+        await tx.execute(WITHDRAW, user)

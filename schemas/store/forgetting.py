@@ -1,0 +1,111 @@
+"""Owns what an erased person leaves in everything about notifications: theirs goes, others' loses the person.
+
+A refusal outlives the person who gave it, or the address would be written to again as soon as somebody
+brings it: the ledger keeps it under a digest of the address (see `schemas.store.consent`), and no name.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from schemas.db import Pool
+from schemas.store.consent import DIGEST
+from schemas.store.email_batches import EmailBatches
+
+AT_A_TIME: Final = 5_000
+ERASED: Final = "[erased]"
+
+# What others were told of the person's doings, a chunk of one event's people at a time. A title names those
+# who are still among the actors; the words beside it are the last one's.
+UNTELL: Final = f"""
+WITH step AS (
+    SELECT event_id, user_id, notification_id FROM decisions
+    WHERE event_id = $1 AND user_id > $2 ORDER BY user_id LIMIT {AT_A_TIME}
+), decided AS (
+    UPDATE decisions d SET actor = $4 FROM step s
+    WHERE d.event_id = s.event_id AND d.user_id = s.user_id AND d.actor = $3
+), shown AS (
+    UPDATE notifications n SET title = '{ERASED}', text = NULL, url = NULL,
+        actors = array_replace(n.actors, $3, $4)
+    FROM step s WHERE n.user_id = s.user_id AND n.id = s.notification_id AND $3 = ANY(n.actors)
+)
+SELECT max(user_id) FROM step
+"""
+EVENTS: Final = """
+SELECT event_id FROM event_people WHERE user_id = $1 AND ($2::uuid IS NULL OR event_id > $2)
+ORDER BY event_id LIMIT 500
+"""
+
+ADDRESSES: Final = """
+SELECT channel, address FROM endpoints WHERE user_id = $1
+UNION SELECT channel, address FROM consent WHERE user_id = $1
+UNION SELECT 'email', lower(email) FROM users WHERE id = $1 AND email IS NOT NULL
+UNION SELECT 'sms', phone FROM users WHERE id = $1 AND phone IS NOT NULL
+"""
+KEEP_REFUSALS: Final = f"""
+WITH mine AS ({ADDRESSES}), last AS (
+    SELECT DISTINCT ON (c.channel, c.address, c.topic) c.n, c.allowed FROM consent c
+    JOIN mine m ON m.channel = c.channel AND m.address = c.address
+    ORDER BY c.channel, c.address, c.topic, c.n DESC
+), kept AS (
+    UPDATE consent c SET user_id = NULL, detail = NULL,
+        address = {DIGEST.format(channel="c.channel", address="c.address")}
+    FROM last WHERE c.n = last.n AND NOT last.allowed
+)
+DELETE FROM consent c USING mine m WHERE c.channel = m.channel AND c.address = m.address
+AND NOT EXISTS (SELECT FROM last WHERE last.n = c.n AND NOT last.allowed)
+"""
+FORGET: Final = (
+    "DELETE FROM delivery_attempts a USING deliveries d WHERE d.user_id = $1 AND a.delivery_id = d.id",
+    "DELETE FROM deliveries WHERE user_id = $1",
+    "DELETE FROM decisions WHERE user_id = $1",
+    "DELETE FROM notifications WHERE user_id = $1",
+    KEEP_REFUSALS,
+    "DELETE FROM endpoints WHERE user_id = $1",
+    "DELETE FROM preferences WHERE user_id = $1",
+    "DELETE FROM audience_members WHERE member = $1",
+    "DELETE FROM audience_members WHERE kind IN ('followers', 'subscribers') AND target = $1",
+)
+# Packets are kept for a day: those for the person alone or with the person in them go, others lose the room.
+PACKETS: Final = "SELECT min(seq) AS first, max(seq) AS last FROM relay_log WHERE packet IS NOT NULL"
+UNPACK: Final = """
+WITH found AS (
+    SELECT seq, position($3 IN packet) > 0 OR target[2:] = ARRAY[$4] AS is_gone FROM relay_log
+    WHERE seq > $1 AND seq <= $2 AND packet IS NOT NULL
+      AND (position($3 IN packet) > 0 OR $4 = ANY(target))
+)
+UPDATE relay_log r SET packet = CASE WHEN NOT f.is_gone THEN r.packet END,
+    target = CASE WHEN NOT f.is_gone THEN array_remove(r.target, $4) END
+FROM found f WHERE r.seq = f.seq
+"""
+
+
+async def untell(pool: Pool, user: str, stands_for: str) -> None:
+    """Take a person's name and words out of what others were told, as long as the log says who that was."""
+    after: UUID | None = None
+    while events := [row["event_id"] for row in await pool.fetch(EVENTS, user, after)]:
+        await _untell(pool, events, user, stands_for)
+        after = events[-1]
+
+
+async def _untell(pool: Pool, events: Sequence[UUID], user: str, stands_for: str) -> None:
+    for event in events:
+        last: str | None = ""
+        while last is not None:
+            last = await pool.fetchval(UNTELL, event, last, user, stands_for)
+
+
+async def forget(pool: Pool, user: str) -> None:
+    """Delete what is the person's own; refusals stay without the person."""
+    async with pool.acquire() as tx, tx.transaction():
+        await EmailBatches().withdraw(tx, user)
+        for statement in FORGET:
+            await tx.execute(statement, user)
+    row = await pool.fetchrow(PACKETS)
+    if row is None or row["first"] is None:
+        return
+    said = orjson.dumps(user).decode()
+    for start in range(row["first"] - 1, row["last"], AT_A_TIME):
+        await pool.execute(UNPACK, start, start + AT_A_TIME, said, f"user:{user}")

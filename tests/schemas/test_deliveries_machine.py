@@ -1,0 +1,221 @@
+"""Deliveries under dispatchers that come, go, pause and wake up with leases they lost: on real PostgreSQL."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from ops.embedded.postgres import EmbeddedPostgres
+from schemas.db import Pool, connect, create_pool
+from schemas.ids import uuid7
+from schemas.store.deliveries import Deliveries, Delivery, NewDelivery, Outcome, Wait
+
+CHANNELS = ("email", "sms")
+KEYLESS = ("sms",)
+LEASE = timedelta(seconds=10)
+FINAL = ("sent", "failed", "dropped", "unknown")
+CHANNEL = st.sampled_from(CHANNELS)
+WORKER = st.sampled_from(["w1", "w2", "w3"])
+
+
+@pytest.fixture
+def own_database(postgres_server: EmbeddedPostgres, migrated_template: str) -> str:
+    """A migrated database for a test that runs its own event loop."""
+
+    async def create() -> None:
+        connection = await connect(postgres_server.dsn)
+        await connection.execute(f"CREATE DATABASE deliveries TEMPLATE {migrated_template}")
+        await connection.close()
+
+    asyncio.run(create())
+    return postgres_server.dsn.rsplit("/", 1)[0] + "/deliveries"
+
+
+class Dispatchers(RuleBasedStateMachine):
+    """`held` is what each worker believes to have leased; only what the table says counts."""
+
+    dsn = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.store = Deliveries()
+        self.now = datetime(2026, 3, 2, 12, tzinfo=UTC)
+        self.believed: dict[str, dict[UUID, Delivery]] = {"w1": {}, "w2": {}, "w3": {}}
+        self.ended: dict[UUID, str] = {}
+        self.tried: dict[UUID, int] = {}
+
+    def run(self, coro: Any) -> Any:
+        return self.runner.run(coro)
+
+    @initialize()
+    def begin(self) -> None:
+        self.run(self._begin())
+
+    async def _begin(self) -> None:
+        self.pool: Pool = await create_pool(self.dsn, max_size=4)
+        await self.pool.execute("TRUNCATE deliveries, delivery_attempts")
+
+    def teardown(self) -> None:
+        self.run(self.pool.close())
+        self.runner.close()
+
+    @rule(
+        channel=CHANNEL, urgency=st.lists(st.integers(0, 2), min_size=1, max_size=4), late=st.integers(0, 20)
+    )
+    def add(self, channel: str, urgency: list[int], late: int) -> None:
+        new = [
+            NewDelivery(
+                id=uuid7(), user_id="ann", event_id=uuid7(), notification_id=UUID(int=priority), topic="tips",
+                priority=priority, channel=channel, endpoint_id=uuid7(), address="a", created_at=self.now,
+                status="held" if late else "queued", due_at=self.now + timedelta(seconds=late),
+            )
+            for priority in urgency
+        ]  # fmt: skip
+        self.run(self._insert(new))
+
+    async def _insert(self, new: list[NewDelivery]) -> None:
+        async with self.pool.acquire() as tx, tx.transaction():
+            await self.store.insert(tx, new)
+
+    @rule(seconds=st.sampled_from([1, 5, 11]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule(channel=CHANNEL, limit=st.integers(1, 3))
+    def all_claim_at_once(self, channel: str, limit: int) -> None:
+        due = self.run(
+            self.pool.fetch(
+                "SELECT id, priority FROM deliveries WHERE channel = $1 AND due_at <= $2"
+                " AND status IN ('queued', 'held') ORDER BY priority",
+                channel,
+                self.now,
+            )
+        )
+        taken = self.run(self._claim_all(channel, limit))
+        ids = [one.id for some in taken.values() for one in some]
+        assert len(ids) == len(set(ids))
+        assert set(ids) <= {row["id"] for row in due}
+        for worker, some in taken.items():
+            assert [one.priority for one in some] == sorted(one.priority for one in some)
+            self.believed[worker] |= {one.id: one for one in some}
+
+    async def _claim_all(self, channel: str, limit: int) -> dict[str, list[Delivery]]:
+        found = await asyncio.gather(
+            *(
+                self.store.claim(self.pool, worker, channel, self.now, lease=LEASE, limit=limit)
+                for worker in self.believed
+            )
+        )
+        return dict(zip(self.believed, found, strict=True))
+
+    @rule(worker=WORKER, status=st.sampled_from(["sent", "failed", "unknown", "queued"]))
+    def finish(self, worker: str, status: str) -> None:
+        outcomes = [Outcome(id=one, status=status, outcome=status) for one in self.believed[worker]]
+        if status == "queued":
+            later = self.now + timedelta(seconds=3)
+            outcomes = [Outcome(id=one.id, status=status, outcome="again", due_at=later) for one in outcomes]
+        done = self._fenced(worker, lambda: self.store.finish(self.pool, worker, outcomes, self.now))
+        for one in done:
+            self.tried[one] = self.tried.get(one, 0) + 1
+            if status != "queued":
+                self._end(one, status)
+
+    @rule(worker=WORKER, hold=st.booleans())
+    def put_off(self, worker: str, hold: bool) -> None:
+        later = self.now + timedelta(seconds=3)
+        waits = [Wait(id=one, until=later, reason="quiet_hours") for one in self.believed[worker]]
+        put = self.store.hold if hold else self.store.postpone
+        self._fenced(worker, lambda: put(self.pool, worker, waits, self.now))
+
+    @rule(worker=WORKER)
+    def drop(self, worker: str) -> None:
+        reasons = [(one, "expired") for one in self.believed[worker]]
+        for one in self._fenced(worker, lambda: self.store.drop(self.pool, worker, reasons, self.now)):
+            self._end(one, "dropped")
+
+    @rule(worker=WORKER)
+    def renew(self, worker: str) -> None:
+        self.run(self.store.renew(self.pool, worker, list(self.believed[worker]), self.now, LEASE))
+
+    @rule()
+    def recover(self) -> None:
+        for one in self.run(self.store.recover(self.pool, self.now, KEYLESS)):
+            assert (one.status, one.owner) == ("unknown" if one.channel in KEYLESS else "queued", None)
+            if one.status == "unknown":
+                self._end(one.id, "unknown")
+
+    @rule(priority=st.integers(0, 2))
+    def the_person_reads(self, priority: int) -> None:
+        waiting = self.run(
+            self.pool.fetch(
+                "SELECT id FROM deliveries WHERE notification_id = $1 AND status IN ('queued', 'held')",
+                UUID(int=priority),
+            )
+        )
+        self.run(self.store.drop_for_read(self.pool, "ann", [UUID(int=priority)], self.now))
+        for row in waiting:
+            self._end(row["id"], "dropped")
+
+    @rule()
+    def redrive(self) -> None:
+        wanted = {one for one, status in self.ended.items() if status in ("failed", "unknown")}
+        assert self.run(self.store.redrive(self.pool, list(self.ended), self.now)) == wanted
+        for one in wanted:
+            del self.ended[one]
+
+    def _fenced(self, worker: str, write: Any) -> set[UUID]:
+        """Write as a worker; it must reach exactly what the worker still holds."""
+        rows = self.run(
+            self.pool.fetch("SELECT id FROM deliveries WHERE owner = $1 AND status = 'sending'", worker)
+        )
+        held = {row["id"] for row in rows} & set(self.believed[worker])
+        done: set[UUID] = self.run(write())
+        assert done == held
+        self.believed[worker] = {}
+        return done
+
+    def _end(self, delivery: UUID, status: str) -> None:
+        assert delivery not in self.ended
+        self.ended[delivery] = status
+
+    @invariant()
+    def what_ended_stays_so_and_every_attempt_is_on_record(self) -> None:
+        if not hasattr(self, "pool"):
+            return
+        rows = self.run(
+            self.pool.fetch(
+                "SELECT d.*, (SELECT count(*) FROM delivery_attempts a WHERE a.delivery_id = d.id) AS lines"
+                " FROM deliveries d"
+            )
+        )
+        for row in rows:
+            assert row["status"] == self.ended.get(row["id"], row["status"])
+            assert (row["status"] in FINAL) == (row["id"] in self.ended)
+            assert (row["owner"] is not None) == (row["status"] == "sending")
+            assert row["lines"] == row["notes"] == self.tried.get(row["id"], 0)
+
+
+@pytest.mark.timeout(170)
+def test_no_order_of_doings_sends_twice_or_loses_a_delivery(own_database: str) -> None:
+    Dispatchers.dsn = own_database
+    run_state_machine_as_test(
+        Dispatchers,
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )

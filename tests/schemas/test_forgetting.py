@@ -1,0 +1,176 @@
+"""What an erased person leaves in notifications: nothing of theirs, and others lose no more than the name."""
+
+from typing import Any
+
+import pytest
+
+from bus.base import Target
+from bus.log import RelayLog
+from bus.outbox import Outbox
+from schemas.clock import SystemClock
+from schemas.db import Pool
+from schemas.events.content import ContentCommented, ContentLiked
+from schemas.events.users import UserFollowed
+from schemas.ids import uuid7
+from schemas.profile import Profile
+from schemas.store.consent import ConsentLedger, NewConsent
+from schemas.store.deliveries import Deliveries, NewDelivery
+from schemas.store.endpoints import Endpoints
+from schemas.store.erasure import erase_user
+from schemas.store.preferences import PreferenceDocuments
+from schemas.store.users import Users
+from tests.routing.house import House
+
+NOW = SystemClock().now()
+TABLES = (
+    "audience_members",
+    "consent",
+    "decisions",
+    "deliveries",
+    "delivery_attempts",
+    "endpoints",
+    "notifications",
+    "outbox",
+    "parked",
+    "preferences",
+    "relay_log",
+    "users",
+    "walks",
+)
+
+
+@pytest.fixture
+async def house(database: str, pool: Pool) -> Any:
+    made = await House(database, pool).begin()
+    yield made
+    await made.end()
+
+
+async def traces(pool: Pool, word: str) -> list[str]:
+    """In which tables a word is left."""
+    return [
+        table
+        for table in TABLES
+        if await pool.fetchval(f"SELECT count(*) FROM {table} t WHERE t::text LIKE '%' || $1 || '%'", word)
+    ]
+
+
+async def deliver(pool: Pool, user: str, address: str) -> None:
+    delivery = NewDelivery(
+        id=uuid7(), user_id=user, event_id=uuid7(), notification_id=uuid7(), topic="tips", priority=0,
+        channel="email", endpoint_id=uuid7(), address=address, status="sent", due_at=NOW, created_at=NOW,
+    )  # fmt: skip
+    async with pool.acquire() as tx, tx.transaction():
+        await Deliveries().insert(tx, [delivery])
+        await tx.execute(
+            "INSERT INTO delivery_attempts VALUES ($1, 1, now(), 'sent', 'to zq-eve@example.com')",
+            delivery.id,
+        )
+
+
+async def test_nothing_of_an_erased_person_is_left(house: House, pool: Pool) -> None:
+    eve = "zq-eve"
+    await Users().put(pool, eve, Profile(name="Eve zq-eve", email="zq-eve@example.com"))
+    await house.told(
+        UserFollowed(target=eve, actor="bob"),
+        UserFollowed(target="ann", actor=eve),
+        ContentLiked(content_id="c", author="ann", actor="bob"),
+        ContentLiked(content_id="c", author="ann", actor=eve),
+        ContentCommented(content_id="c", author="ann", actor=eve, text="says zq-eve", mentions=("dan",)),
+        ContentLiked(content_id="d", author=eve, actor="ann"),
+    )
+    await PreferenceDocuments().put(pool, eve, {"muted": [{"user": "zq-eve"}]})
+    await deliver(pool, eve, "zq-eve@example.com")
+    refused = NewConsent(
+        channel="email",
+        address="zq-eve@example.com",
+        allowed=False,
+        source="link",
+        user_id=eve,
+        detail="zq-eve",
+    )
+    await ConsentLedger().add(pool, refused, NOW)
+    assert len(await traces(pool, "zq-eve")) > 8
+    await erase_user(pool, eve)
+    assert await traces(pool, "zq-eve") == []
+    titles = dict(zip(("c", "f", "m"), await house.titles("ann"), strict=False))
+    assert set(titles.values()) == {"[erased]"}
+    assert await house.titles("dan") == ["[erased]"]
+    assert await pool.fetchval("SELECT count(DISTINCT event_id) FROM decisions WHERE user_id = 'ann'") == 4
+
+
+async def test_a_refusal_outlives_the_person_and_a_permission_does_not(pool: Pool) -> None:
+    ledger = ConsentLedger()
+    for address, allowed in (("a@example.com", False), ("b@example.com", False), ("b@example.com", True)):
+        await ledger.add(
+            pool,
+            NewConsent(channel="email", address=address, allowed=allowed, source="link", user_id="eve"),
+            NOW,
+        )
+    await erase_user(pool, "eve")
+    places = [("email", f"{name}@example.com") for name in "abc"]
+    assert await ledger.refused(pool, places) == {("email", "a@example.com"): frozenset({""})}
+    rows = await pool.fetch("SELECT address, user_id FROM consent")
+    assert [(row["address"].startswith("erased:"), row["user_id"]) for row in rows] == [(True, None)]
+    await ledger.add(
+        pool, NewConsent(channel="email", address="a@example.com", allowed=True, source="settings"), NOW
+    )
+    assert await ledger.refused(pool, places) == {}
+
+
+async def test_a_refusal_outlives_the_person_however_the_address_was_spelled(pool: Pool) -> None:
+    ledger = ConsentLedger()
+    await pool.execute("INSERT INTO users (id, email) VALUES ('eve', 'Eve@Example.com')")
+    await ledger.add(
+        pool, NewConsent(channel="email", address="eve@EXAMPLE.com", allowed=False, source="bounce"), NOW
+    )
+    await erase_user(pool, "eve")
+    assert await traces(pool, "eve@example.com") == []
+    place = ("email", "EVE@example.com")
+    assert await ledger.refused(pool, [place]) == {place: frozenset({""})}
+    assert await ledger.is_earned(pool, *place)
+
+
+async def test_a_packet_for_many_loses_one_room_and_one_that_names_the_person_goes(
+    house: House, pool: Pool
+) -> None:
+    async with pool.acquire() as tx, tx.transaction():
+        await Outbox(pool).push(
+            tx,
+            Target.of("/n", ("user:ann", "user:eve"), b'["x",{}]'),
+            Target.of("/n", ("user:ann", "user:bob"), b'["x",{"actors":["eve"]}]'),
+            Target.of("/n", ("user:eve",), b'["x",{}]'),
+            Target.of("/n", ("user:bob",), b'["x",{"actors":["eve2"]}]'),
+        )
+    await house.relay()
+    await erase_user(pool, "eve")
+    entries = await RelayLog(pool).push(0, 10)
+    assert [entry.fields for entry in entries] == [
+        ((b"/n\0user:ann", b'["x",{}]'),),
+        (),
+        (),
+        ((b"/n\0user:bob", b'["x",{"actors":["eve2"]}]'),),
+    ]
+    assert [entry.prev for entry in entries] == [0, 1, 2, 3]
+
+
+async def test_what_the_platform_tells_of_a_person_becomes_endpoints_and_old_ones_go(pool: Pool) -> None:
+    async def known() -> set[tuple[str, str, str]]:
+        return {(one.channel, one.address, one.state) for one in await Endpoints().of_user(pool, "ann")}
+
+    users = Users()
+    await users.put(pool, "ann", Profile(email="a@example.com", phone="+15550001111"))
+    phone = ("sms", "+15550001111", "active")
+    assert await known() == {("email", "a@example.com", "active"), phone}
+    await users.put(pool, "ann", Profile(email="b@example.com", phone="+15550001111"))
+    assert await known() == {
+        ("email", "a@example.com", "retired"),
+        ("email", "b@example.com", "active"),
+        phone,
+    }
+    await Endpoints().retire_address(pool, "email", "b@example.com", "bounced")
+    await users.put(pool, "ann", Profile(email="b@example.com"))
+    assert ("email", "b@example.com", "retired") in await known()
+    assert ("sms", "+15550001111", "retired") in await known()
+    await users.put(pool, "ann", Profile(email="a@example.com"))
+    assert ("email", "a@example.com", "active") in await known()
