@@ -1,0 +1,124 @@
+"""Owns what routing must know of people before it decides: for many at once, a statement for each table."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from functools import lru_cache
+from typing import Final
+from uuid import UUID
+
+import orjson
+import structlog
+from pydantic import ValidationError
+
+from bus.seldom import Seldom
+from routing.members import CHANNELS, ChannelKind
+from routing.model import Endpoint, Recipient
+from routing.preferences import DEFAULT, Preferences
+from schemas.clock import Clock, SystemClock
+from schemas.db import Source
+from schemas.store.consent import ConsentLedger, Place
+from schemas.store.deliveries import Deliveries
+from schemas.store.endpoints import Endpoints
+from schemas.store.preferences import Document, PreferenceDocuments
+from schemas.store.sent import Sent
+from schemas.store.users import Users
+
+log = structlog.get_logger(__name__)
+
+KINDS: Final[Mapping[str, ChannelKind]] = {kind: kind for kind in CHANNELS}
+NOTHING: Final[Mapping[UUID, frozenset[str]]] = {}
+FREE: Final = frozenset[ChannelKind]()
+MOST: Final = 30
+PER: Final = timedelta(hours=1)
+"""So much is sent to a person on one channel in this time; what goes beyond stays in the inbox."""
+_say_unreadable: Final = Seldom(log)
+
+
+class People:
+    """Recipients as they are now."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._sent = Sent()
+        self._users = Users()
+        self._documents = PreferenceDocuments()
+        self._endpoints = Endpoints()
+        self._consent = ConsentLedger()
+        self._deliveries = Deliveries()
+
+    async def load(self, conn: Source, users: Collection[str]) -> dict[str, Recipient]:
+        """Answer those who are known, in the order that was asked for."""
+        standing = await self._users.standing(conn, users)
+        documents = await self._documents.get_many(conn, list(users))
+        endpoints = await self._endpoints_of(conn, users)
+        refused = await self._refused(conn, endpoints)
+        mailed = [user for user, theirs in endpoints.items() if any(one.channel == "email" for one in theirs)]
+        mails = await self._deliveries.last_mails(conn, mailed) if mailed else {}
+        limited = await self._limited(conn, endpoints)
+        return {
+            user: Recipient(
+                user=user,
+                preferences=_preferences(documents[user]) if user in documents else DEFAULT,
+                tz=standing[user][0],
+                suspended=standing[user][1],
+                endpoints=endpoints.get(user, ()),
+                refused=refused.get(user, NOTHING),
+                mailed_at=mails.get(user),
+                limited=limited.get(user, FREE),
+            )
+            for user in users
+            if user in standing
+        }
+
+    async def names(self, conn: Source, users: Collection[str]) -> dict[str, str]:
+        """Answer how people are called, for those who said so."""
+        return await self._users.names(conn, users) if users else {}
+
+    async def _endpoints_of(self, conn: Source, users: Collection[str]) -> dict[str, tuple[Endpoint, ...]]:
+        found: dict[str, tuple[Endpoint, ...]] = {}
+        for one in await self._endpoints.active(conn, list(users)):
+            endpoint = Endpoint(id=one.id, channel=KINDS[one.channel], address=one.address, kind=one.kind)
+            found[one.user_id] = (*found.get(one.user_id, ()), endpoint)
+        return found
+
+    async def _limited(
+        self, conn: Source, endpoints: Mapping[str, Sequence[Endpoint]]
+    ) -> dict[str, frozenset[ChannelKind]]:
+        """The channels on which people got as much as anybody gets; asked only of who can be reached."""
+        asked = {(user, one.channel) for user, theirs in endpoints.items() for one in theirs}
+        full = await self._sent.full(conn, asked, self._clock.now() - PER, MOST) if asked else set()
+        found: dict[str, frozenset[ChannelKind]] = {}
+        for user, channel in full:
+            found[user] = found.get(user, FREE) | {KINDS[channel]}
+        return found
+
+    async def _refused(
+        self, conn: Source, endpoints: Mapping[str, Sequence[Endpoint]]
+    ) -> dict[str, dict[UUID, frozenset[str]]]:
+        """Of each person, the endpoints on which something is refused."""
+        places: set[Place] = {(one.channel, one.address) for theirs in endpoints.values() for one in theirs}
+        refused = await self._consent.refused(conn, places) if places else {}
+        if not refused:
+            return {}
+        return {
+            user: {
+                one.id: refused[one.channel, one.address]
+                for one in theirs
+                if (one.channel, one.address) in refused
+            }
+            for user, theirs in endpoints.items()
+        }
+
+
+def _preferences(document: Document) -> Preferences:
+    return parsed(orjson.dumps(document))
+
+
+@lru_cache(maxsize=4096)
+def parsed(document: bytes) -> Preferences:
+    """Read what a person said; what cannot be read (a newer hub wrote it) must not keep them from hearing."""
+    try:
+        return Preferences.model_validate(orjson.loads(document))
+    except ValidationError as error:
+        _say_unreadable("preferences cannot be read, the defaults count", error=str(error))
+        return DEFAULT

@@ -1,0 +1,235 @@
+"""Owns what a person prefers: channels, topics, quiet hours, digest, mutes; and the defaults."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from routing.members import CHANNELS, PRIORITIES, TOPICS, ChannelKind, Day, Part, TimeOfDay, Topics, at_most
+from routing.quiet_hours import QuietHours
+from schemas.events.members import Id, Time
+from schemas.events.notifications import Priority, Topic
+from schemas.ids import UserId
+from schemas.profile import Locale
+
+Wish = Literal["send", "digest", "channel_off", "topic_off"]
+Wishes = tuple[Wish, ...]
+"""In the order of CHANNELS."""
+MuteKind = Literal["user", "content", "zone", "conversation"]
+
+MAX_MUTES: Final = 1_000
+
+_REACHES: Final[Mapping[Priority, tuple[ChannelKind, ...]]] = {
+    "immediate": CHANNELS,
+    "standard": ("in_app", "push", "telegram"),
+    "batch": ("in_app",),
+    "silent": ("in_app",),
+}
+_MUTABLE: Final[tuple[MuteKind, ...]] = ("user", "content", "zone", "conversation")
+# Deeper than a document: what a stranger nests further is refused, and must not exhaust the stack before.
+_DEPTH: Final = 8
+
+
+class Switch(Part):
+    """Whether a channel is used at all."""
+
+    enabled: bool = True
+
+
+class SmsSwitch(Switch):
+    """SMS is used only by those who ask for it."""
+
+    enabled: bool = False
+
+
+class Channels(Part):
+    """Which channels are used."""
+
+    in_app: Switch = Switch()
+    push: Switch = Switch()
+    sms: SmsSwitch = SmsSwitch()
+    email: Switch = Switch()
+    telegram: Switch = Switch()
+
+
+class Row(Part):
+    """On which channels a topic is wanted; where nothing is said, its priority decides."""
+
+    in_app: bool | None = None
+    push: bool | None = None
+    sms: bool | None = None
+    email: bool | None = None
+    telegram: bool | None = None
+
+
+class Grid(Part):
+    """Topics and channels."""
+
+    tips: Row = Row()
+    sales: Row = Row()
+    memberships: Row = Row()
+    live: Row = Row()
+    likes: Row = Row()
+    comments: Row = Row()
+    shares: Row = Row()
+    follows: Row = Row()
+    subscribers: Row = Row()
+    mentions: Row = Row()
+    messages: Row = Row()
+    governance: Row = Row()
+    milestones: Row = Row()
+    announcements: Row = Row()
+
+
+class Digest(Part):
+    """What is gathered, and when and on which channel it is sent."""
+
+    mode: Literal["off", "daily", "weekly"] = "weekly"
+    at: TimeOfDay = "08:00"
+    weekday: Day = "mon"
+    channel: Literal["email", "telegram"] = "email"
+    topics: Topics = Field((), description="beside those that are gathered by themselves")
+
+
+class Mute(Part):
+    """Whom or what a person does not want to hear of, perhaps only until a time."""
+
+    user: UserId | None = None
+    content: Id | None = None
+    zone: Id | None = None
+    conversation: Id | None = None
+    until: Time | None = None
+
+    @model_validator(mode="after")
+    def _is_about_one_thing(self) -> Self:
+        if sum(getattr(self, kind) is not None for kind in _MUTABLE) != 1:
+            raise PydanticCustomError("mute", "must name one user, content, zone or conversation")
+        return self
+
+    def holds(self, now: datetime) -> bool:
+        return self.until is None or self.until > now
+
+
+class Preferences(Part):
+    """Everything a person prefers; what they left out has its default."""
+
+    channels: Channels = Channels()
+    topics: Grid = Grid()
+    quiet_hours: QuietHours = QuietHours()
+    digest: Digest = Digest()
+    muted: Annotated[tuple[Mute, ...], Field(strict=False, max_length=MAX_MUTES), at_most(MAX_MUTES)] = ()
+    locale: Locale = "en"
+
+    def wishes(self, topic: Topic, priority: Priority) -> Wishes:
+        """What is wanted on each channel, in the order of CHANNELS."""
+        found = self.known_wishes.get((topic, priority))
+        if found is None:
+            found = tuple(self.wants(topic, priority, channel) for channel in CHANNELS)
+            self.known_wishes[topic, priority] = found
+        return found
+
+    @cached_property
+    def known_wishes(self) -> dict[tuple[Topic, Priority], Wishes]:
+        """Worked out once: whole audiences share the defaults."""
+        return {}
+
+    def wants(self, topic: Topic, priority: Priority, channel: ChannelKind) -> Wish:
+        switch: Switch = getattr(self.channels, channel)
+        if not switch.enabled:
+            return "channel_off"
+        said = self._said(topic, channel)
+        if said is False:
+            return "topic_off"
+        if self._gathers(topic, priority, channel):
+            return "digest"
+        return "send" if said or channel in _REACHES[priority] else "topic_off"
+
+    def mutes(self, about: Mapping[MuteKind, str | None], now: datetime) -> bool:
+        """Whether any of this is muted."""
+        return any(mute.holds(now) for named in about.items() for mute in self._mutes_by_name.get(named, ()))
+
+    @cached_property
+    def _mutes_by_name(self) -> Mapping[tuple[MuteKind, str | None], list[Mute]]:
+        found: dict[tuple[MuteKind, str | None], list[Mute]] = {}
+        for mute in self.muted:
+            for kind in _MUTABLE:
+                if (name := getattr(mute, kind)) is not None:
+                    found.setdefault((kind, name), []).append(mute)
+        return found
+
+    def means(self, topic: Topic, channel: ChannelKind) -> bool:
+        """Whether a topic reaches a channel, apart or in the digest, as long as the channel is used."""
+        said = self._said(topic, channel)
+        return self._means_unsaid(topic, channel) if said is None else said
+
+    def to_store(self) -> dict[str, Any]:
+        """What the person said, without what goes without saying.
+
+        A client may send back all it was shown: what it repeats of the defaults must not outlast a
+        change of the digest.
+        """
+        document = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        if "topics" in document:
+            rows = {topic: self._own_choices(topic) for topic in TOPICS}
+            document["topics"] = {topic: row for topic, row in rows.items() if row}
+        return document
+
+    def _own_choices(self, topic: Topic) -> dict[ChannelKind, bool]:
+        said = {channel: self._said(topic, channel) for channel in CHANNELS}
+        return {
+            channel: wanted
+            for channel, wanted in said.items()
+            if wanted not in (None, self._means_unsaid(topic, channel))
+        }
+
+    def _said(self, topic: Topic, channel: ChannelKind) -> bool | None:
+        said: bool | None = getattr(getattr(self.topics, topic), channel)
+        return said
+
+    def _means_unsaid(self, topic: Topic, channel: ChannelKind) -> bool:
+        priority = PRIORITIES[topic]
+        return channel in _REACHES[priority] or self._gathers(topic, priority, channel)
+
+    def _gathers(self, topic: Topic, priority: Priority, channel: ChannelKind) -> bool:
+        digest = self.digest
+        if digest.mode == "off" or digest.channel != channel:
+            return False
+        return priority == "batch" or topic in digest.topics
+
+
+DEFAULT: Final = Preferences()
+
+
+def merge(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """What to store after a JSON Merge Patch (RFC 7396); a ValidationError where the outcome is wrong."""
+    return Preferences.model_validate(_merged(document, patch, _DEPTH)).to_store()
+
+
+def effective(document: Mapping[str, Any], now: datetime | None = None) -> dict[str, Any]:
+    """All that holds for a person: with the defaults, and without mutes that are over by now."""
+    preferences = Preferences.model_validate(document)
+    whole = preferences.model_dump(mode="json", by_alias=True)
+    whole["topics"] = {
+        topic: {channel: preferences.means(topic, channel) for channel in CHANNELS} for topic in TOPICS
+    }
+    whole["muted"] = [
+        mute.model_dump(mode="json", exclude_none=True)
+        for mute in preferences.muted
+        if now is None or mute.holds(now)
+    ]
+    return whole
+
+
+def _merged(target: object, patch: object, depth: int) -> Any:
+    if not isinstance(patch, Mapping) or depth == 0:
+        return patch
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merged(merged.get(name), value, depth - 1)
+    return merged

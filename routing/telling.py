@@ -1,0 +1,232 @@
+"""Owns how people are told of an event: decisions, inbox, deliveries and packets, in one transaction.
+
+Router and walker both write through this. What the inbox gets is delivered by that commit.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from bus.base import Target
+from bus.outbox import Outbox
+from routing import packets
+from routing.choices import Choice, Choices
+from routing.collapse import Collapse, Doing, Gathered, Key
+from routing.members import ChannelKind
+from routing.model import Decision, Notification, Recipient
+from routing.people import People
+from schemas.db import Connection
+from schemas.ids import uuid7
+from schemas.store.decisions import Decisions
+from schemas.store.deliveries import Deliveries, NewDelivery, Priorities
+from schemas.store.notifications import NAMES, Notifications, StoredNotification
+
+IN_APP: Final = "in_app"
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """A notification, and whom it is for."""
+
+    notification: Notification
+    recipients: Sequence[Recipient]
+
+
+@dataclass(slots=True)
+class _Written:
+    """What a transaction is about to write."""
+
+    inbox: list[tuple[Any, ...]] = field(default_factory=list)
+    decisions: list[tuple[Any, ...]] = field(default_factory=list)
+    deliveries: list[NewDelivery] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """One telling with what was chosen for each person."""
+
+    notification: Notification
+    fresh: StoredNotification
+    choices: Sequence[tuple[Recipient, Choice]]
+
+    def doing(self, to: Recipient) -> Doing:
+        return Doing(self.notification, _for(self.fresh, to.user))
+
+
+class Teller:
+    """Tells people; `channels` are those that this deployment can send on, beside in-app."""
+
+    def __init__(self, outbox: Outbox, people: People, channels: Collection[ChannelKind] = ()) -> None:
+        self._outbox = outbox
+        self._channels = frozenset[ChannelKind]({IN_APP, *channels})
+        self._collapse = Collapse(people)
+        self._notifications = Notifications()
+        self._decisions = Decisions()
+        self._deliveries = Deliveries()
+
+    async def tell(
+        self, tx: Connection, notification: Notification, recipients: Sequence[Recipient], now: datetime
+    ) -> None:
+        """Tell people of one event."""
+        await self.tell_all(tx, [Telling(notification, recipients)], now)
+
+    async def tell_all(self, tx: Connection, tellings: Sequence[Telling], now: datetime) -> None:
+        """Tell of several events, in their order; of one event, a person is told once."""
+        users = {to.user for telling in tellings for to in telling.recipients}
+        if not users:
+            return
+        await self._notifications.share(tx, sorted(users))
+        chosen = await self._chosen(tx, tellings, now)
+        gathered = await self._collapse.gather(
+            tx,
+            [
+                one.doing(to)
+                for one in chosen
+                if one.notification.collapse
+                for to, c in one.choices
+                if c.in_app
+            ],
+            now,
+        )
+        written = _Written()
+        for one in chosen:
+            _write(written, one, gathered, now)
+        written.targets += _packets(gathered, chosen, now)
+        await self._store(tx, written)
+
+    async def _chosen(self, tx: Connection, tellings: Sequence[Telling], now: datetime) -> list[_Chosen]:
+        """Choose for whoever was not told of the event yet."""
+        told = await self._told(tx, tellings)
+        chosen = []
+        for telling in tellings:
+            choices, event_id = (
+                Choices(telling.notification, now, self._channels),
+                telling.notification.event_id,
+            )
+            picked = []
+            for to in telling.recipients:
+                if (event_id, to.user) not in told:
+                    told.add((event_id, to.user))
+                    picked.append((to, choices.of(to)))
+            if picked:
+                chosen.append(_Chosen(telling.notification, _fresh(telling.notification, now), picked))
+        return chosen
+
+    async def _told(self, tx: Connection, tellings: Sequence[Telling]) -> set[tuple[UUID, str]]:
+        if len(tellings) == 1:
+            event_id = tellings[0].notification.event_id
+            users = [to.user for to in tellings[0].recipients]
+            return {(event_id, user) for user in await self._decisions.known_of(tx, event_id, users)}
+        pairs = [(one.notification.event_id, to.user) for one in tellings for to in one.recipients]
+        return await self._decisions.known(tx, pairs)
+
+    async def _store(self, tx: Connection, written: _Written) -> None:
+        if written.inbox:
+            await self._notifications.insert(tx, written.inbox)
+        await self._decisions.insert(tx, written.decisions)
+        if written.deliveries:
+            await self._deliveries.insert(tx, written.deliveries)
+        await self._outbox.push(tx, *written.targets)
+
+
+def notification_id(notification: Notification) -> UUID:
+    """The same for everybody who is told of an event under a topic: one packet serves them all."""
+    return uuid5(notification.event_id, notification.topic)
+
+
+def _fresh(notification: Notification, now: datetime) -> StoredNotification:
+    """The notification of an event alone; of nobody yet."""
+    return StoredNotification(
+        user_id="",
+        id=notification_id(notification),
+        topic=notification.topic,
+        priority=notification.priority,
+        title=notification.title,
+        text=notification.text,
+        url=notification.url,
+        actors=[] if notification.actor is None else [notification.actor],
+        count=1,
+        event_ids=[notification.event_id],
+        collapse_key=notification.collapse,
+        state="unread",
+        badge=notification.priority != "silent",
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _for(fresh: StoredNotification, user: str) -> StoredNotification:
+    return StoredNotification(user_id=user, **{name: getattr(fresh, name) for name in NAMES[1:]})
+
+
+def _write(written: _Written, one: _Chosen, gathered: dict[Key, Gathered], now: datetime) -> None:
+    """Make the rows of one telling, but for notifications that gather."""
+    notification, fresh = one.notification, one.fresh
+    event_id, topic, actor = notification.event_id, notification.topic, notification.actor
+    rest = tuple(getattr(fresh, name) for name in NAMES[1:])
+    inbox = []
+    for to, choice in one.choices:
+        shown_as = fresh.id
+        if choice.in_app and notification.collapse:
+            shown_as = gathered[to.user, notification.collapse].stored.id
+        elif choice.in_app:
+            inbox.append(to.user)
+        written.decisions.append((event_id, to.user, shown_as, topic, actor, choice.decided, now))
+        if to.endpoints:
+            written.deliveries += _deliveries(notification, to, choice.decisions, shown_as, now)
+    if inbox:
+        written.inbox += [(user, *rest) for user in inbox]
+        written.targets += packets.created(_for(fresh, inbox[0]), inbox, now, actor)
+
+
+def _deliveries(
+    notification: Notification,
+    to: Recipient,
+    decisions: Sequence[Decision],
+    shown_as: UUID,
+    now: datetime,
+) -> list[NewDelivery]:
+    addresses = {one.id: one.address for one in to.endpoints}
+    return [
+        NewDelivery(
+            id=uuid7(),
+            user_id=to.user,
+            event_id=notification.event_id,
+            notification_id=shown_as,
+            topic=notification.topic,
+            priority=Priorities[notification.priority],
+            channel=one.channel,
+            endpoint_id=one.endpoint,
+            address=addresses[one.endpoint],
+            status="held" if one.action == "hold" else "queued",
+            reason=one.reason if one.action == "hold" else None,
+            due_at=one.until or now,
+            expires_at=notification.expires_at,
+            created_at=now,
+        )
+        for one in decisions
+        if one.endpoint is not None and one.action in ("send", "hold")
+    ]
+
+
+def _packets(gathered: dict[Key, Gathered], chosen: Sequence[_Chosen], now: datetime) -> list[Target]:
+    """Tell of what gathers: those for whom it is new and alike share an entry."""
+    targets: list[Target] = []
+    alike: dict[UUID, list[Gathered]] = defaultdict(list)
+    for one in gathered.values():
+        latest = one.stored.actors[0] if one.stored.actors else None
+        if not one.is_new:
+            targets += packets.updated(one.stored, now, latest)
+        elif one.has_grown:
+            targets += packets.created(one.stored, [one.stored.user_id], now, latest)
+        else:
+            alike[one.stored.id].append(one)
+    for same in alike.values():
+        first = same[0].stored
+        latest = first.actors[0] if first.actors else None
+        targets += packets.created(first, [one.stored.user_id for one in same], now, latest)
+    return targets

@@ -1,0 +1,80 @@
+"""What is known of people before it is decided: who is suspended, and who got enough of late."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from routing.people import MOST, PER
+from schemas.events.hours import HoursTipped
+from schemas.ids import uuid7
+from schemas.profile import Profile
+from schemas.store.deliveries import Deliveries, NewDelivery
+from schemas.store.endpoints import Endpoints, NewEndpoint
+from schemas.store.users import Users
+from tests.routing.house import House
+
+
+async def reachable(house: House, user: str, *channels: str) -> None:
+    await Users().put(house.pool, user, Profile())
+    for channel in channels:
+        new = NewEndpoint(id=uuid7(), user_id=user, channel=channel, address=f"{user}@x", state="active")
+        await Endpoints().put(house.pool, new, house.clock.now())
+
+
+async def sent(house: House, user: str, channel: str, count: int, ago: timedelta = timedelta()) -> None:
+    now = house.clock.now() - ago
+    rows = [
+        NewDelivery(
+            id=uuid7(), user_id=user, event_id=uuid7(), notification_id=UUID(int=0), topic="tips", priority=0,
+            channel=channel, endpoint_id=uuid7(), address="x", status="sent", due_at=now, created_at=now,
+        )
+        for _ in range(count)
+    ]  # fmt: skip
+    async with house.pool.acquire() as tx, tx.transaction():
+        await Deliveries().insert(tx, rows)
+        await tx.execute("UPDATE deliveries SET sent_at = created_at")
+
+
+async def test_who_was_sent_enough_within_an_hour_gets_no_more_on_that_channel(house: House) -> None:
+    for user in ("ann", "bob", "cid"):
+        await reachable(house, user, "push", "email")
+    await reachable(house, "dan")
+    await sent(house, "ann", "push", MOST)
+    await sent(house, "ann", "email", 1)
+    await sent(house, "bob", "push", MOST - 1)
+    await sent(house, "cid", "push", MOST, ago=PER)
+    await sent(house, "dan", "push", MOST)
+    people = await house.people.load(house.pool, ["ann", "bob", "cid", "dan"])
+    assert {user: set(one.limited) for user, one in people.items()} == {
+        "ann": {"push"},
+        "bob": set(),
+        "cid": set(),
+        "dan": set(),
+    }
+
+
+async def test_what_goes_beyond_stays_in_the_inbox_with_its_reason(house: House) -> None:
+    house.teller._channels = frozenset({"in_app", "push"})
+    await reachable(house, "ann", "push")
+    await sent(house, "ann", "push", MOST)
+    tip = HoursTipped(to="ann", amount=1, actor="bob")
+    await house.told(tip)
+    reasons = await house.reasons(tip, "ann")
+    assert reasons is not None
+    assert (reasons["push"], reasons["in_app"]) == (("drop", "rate_limited"), ("send", "preferences"))
+    house.clock.goes_on(hours=1)
+    tip = HoursTipped(to="ann", amount=1, actor="bob")
+    await house.told(tip)
+    assert (await house.reasons(tip, "ann") or {})["push"] == ("send", "preferences")
+
+
+async def test_who_is_suspended_finds_what_happened_when_they_are_back(house: House) -> None:
+    house.teller._channels = frozenset({"in_app", "push"})
+    await reachable(house, "ann", "push")
+    await Users().suspend(house.pool, "ann")
+    tip = HoursTipped(to="ann", amount=1, actor="bob")
+    await house.told(tip)
+    reasons = await house.reasons(tip, "ann")
+    assert reasons is not None
+    assert (reasons["push"], reasons["in_app"]) == (("drop", "blocked"), ("send", "preferences"))
+    assert len(await house.titles("ann")) == 1
+    assert await house.pool.fetchval("SELECT count(*) FROM deliveries") == 0
