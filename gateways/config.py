@@ -1,7 +1,7 @@
 """Owns what the doors need to know about their surroundings; `ops.settings` fills it in."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
@@ -71,6 +71,10 @@ class GatewayConfig:
     """What the ids of socket sessions begin with: by it several workers are told apart."""
     shared_metrics: Path | None = None
     """Where the workers of one `hub serve` keep their numbers, if there are several."""
+    webhook_secrets: Mapping[str, str] = field(default_factory=dict)
+    """Of each provider that is configured, what it signs its webhooks with."""
+    simulators: Mapping[str, str] = field(default_factory=dict)
+    """Where the simulators of this machine listen, by name; what they got is shown in development only."""
     dev_secret: str | None = None
     """Signs the tokens of the development sign-in; None (production) leaves that door out."""
 

@@ -32,7 +32,7 @@ def _scopes(user: str) -> tuple[str, ...]:
     return ("user", "publish", "admin") if user == ADMIN else ("user", "publish")
 
 
-def _check_local(request: web.Request) -> None:
+def check_local(request: web.Request) -> None:
     """Only this machine, and only our own pages.
 
     A foreign page may send requests here through its visitor's browser: its Origin tells, and where a DNS
@@ -46,7 +46,7 @@ def _check_local(request: web.Request) -> None:
 
 
 async def list_users(call: Call[None, None]) -> web.Response:
-    _check_local(call.request)
+    check_local(call.request)
     known = {user.id: user for user in await call.gateway.users.list(call.gateway.pool, limit=LISTED)}
     ids = [one for one in dict.fromkeys([*SUGGESTED, *known]) if one != COMMAND_LINE]  # no person to be
     return answer({"users": [_shown(one, known.get(one)) for one in ids]})
@@ -63,7 +63,7 @@ def _shown(user: str, known: User | None) -> dict[str, Any]:
 
 
 async def sign_in(call: Call[None, SignIn]) -> web.Response:
-    _check_local(call.request)
+    check_local(call.request)
     user, config = call.body.user, call.gateway.config
     if config.dev_secret is None:
         raise LookupError("the route is only served with a development secret")

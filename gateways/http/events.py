@@ -15,10 +15,11 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from gateways.http import records
+from gateways.http import outcomes, records
 from gateways.http.route import Call, Reply, Route, answer
 from gateways.problems import not_found
 from schemas.events.members import Label, Time, Uuid
+from schemas.ids import UserId
 from schemas.store.events import Record
 
 HIGHEST = 2**63 - 1
@@ -116,11 +117,37 @@ async def get_event(call: Call[None, None]) -> web.Response:
     return answer(records.shown(record))
 
 
-async def get_trace(call: Call[None, None]) -> web.Response:
+class TraceFilter(BaseModel):
+    """Whose part of what was told; an event may be for a million."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user: UserId | None = Field(None, description="only this person's part")
+    limit: int = Field(1000, ge=1, le=1000, description="people at a time")
+    cursor: UserId | None = Field(None, description="`notifications_next` of the page before")
+
+
+async def get_trace(call: Call[TraceFilter, None]) -> web.Response:
     trace = await call.gateway.events.trace(call.path["id"])
     if trace is None:
         raise not_found("no event has this id")
-    return answer(records.shown_trace(trace))
+    told, more = await _told(call)
+    return answer(records.shown_trace(trace, told, more))
+
+
+async def _told(call: Call[TraceFilter, None]) -> tuple[outcomes.Told, str | None]:
+    """A page of the people for whom something was chosen upon the event, and the cursor behind it."""
+    query, pool, key = call.query, call.gateway.pool, call.path["id"]
+    store, deliveries = call.gateway.notifying.decisions, call.gateway.notifying.deliveries
+    if query.user is not None:
+        one = await store.get(pool, key, query.user)
+        found = [] if one is None else [one]
+    else:
+        found = await store.of_event(pool, key, after=query.cursor or "", limit=query.limit + 1)
+    shown = found[: query.limit]
+    theirs = await deliveries.of_event(pool, key, [one.user_id for one in shown]) if shown else []
+    told = await outcomes.load(call.gateway, shown, theirs)
+    return told, shown[-1].user_id if len(found) > len(shown) else None
 
 
 ROUTES = (
@@ -153,6 +180,7 @@ ROUTES = (
         tag="events",
         scopes=("publish",),
         path_types={"id": event_id},
+        query=TraceFilter,
         replies={200: Reply(description="The way of the event so far", model=records.EventTrace)},
         problems=(404,),
     ),

@@ -153,6 +153,8 @@ def _query_parameter(name: str, member: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reply(reply: Reply, references: References) -> dict[str, Any]:
+    if reply.media_type is None:
+        return {"description": reply.description}
     schema = references[reply.model, "serialization"] if reply.model else {"type": "string"}
     return {"description": reply.description, "content": {reply.media_type: {"schema": schema}}}
 

@@ -88,7 +88,8 @@ class Pages:
         if self._development:
             page = page.replace(SAYS_PRODUCTION, SAYS_DEVELOPMENT)
         tag = hashlib.sha256(page).hexdigest()[:32]
-        headers = {"Content-Security-Policy": page_policy(page), "Content-Type": "text/html; charset=utf-8"}
+        policy = page_policy(page, frames=self._development)
+        headers = {"Content-Security-Policy": policy, "Content-Type": "text/html; charset=utf-8"}
         answer = web.Response(body=page, headers=headers | FRESH)
         if any(one.value in (tag, "*") for one in request.if_none_match or ()):
             # With the policy: the headers of a 304 take the place of those the browser has kept.
@@ -127,12 +128,17 @@ def _existing(file: Path) -> Path | None:
         return None
 
 
-def page_policy(page: bytes) -> str:
-    """The Content-Security-Policy of a page: scripts of our own only, and its import map by hash."""
+def page_policy(page: bytes, *, frames: bool = False) -> str:
+    """The Content-Security-Policy of a page: scripts of our own only, and its import map by hash.
+
+    `frames`: it may hold what the outbox shows of mails; nothing else of ours lets itself be framed.
+    """
     maps = INLINE_MAP.findall(page)
     hashes = "".join(f" 'sha256-{base64.b64encode(hashlib.sha256(one).digest()).decode()}'" for one in maps)
+    framed = "'self'" if frames else "'none'"
     return (
         f"default-src 'none'; script-src 'self'{hashes}; style-src 'self'; "
         "img-src 'self' data: https:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
+        f"frame-src {framed}; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )

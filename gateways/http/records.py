@@ -1,21 +1,15 @@
 """Owns how events of the log are shown: as CloudEvents with their place in the log."""
 
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
+from gateways.http.outcomes import PersonShown, Shown, Told, shown_people, time_of
 from schemas.events.base import Audience
 from schemas.events.members import rfc3339
 from schemas.events.registry import REGISTRY, InvalidEventError, UnknownEventTypeError
 from schemas.store.events import Record, Trace
-
-
-class Shown(BaseModel):
-    """Base of what the documents show; what is sent is built from rows without copying."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class LoggedEvent(Shown):
@@ -68,14 +62,15 @@ class EventTrace(Shown):
     seq: int | None
     groups: list[GroupStep]
     live: list[LiveRoom]
-    notifications: list[dict[str, Any]]
+    notifications: list[PersonShown] = Field(description="people in the order of their ids")
+    notifications_next: str | None = Field(description="the cursor that continues behind them")
 
 
 def shown(record: Record) -> dict[str, Any]:
     return {**record.wire, "seq": record.seq, **_times(record)}
 
 
-def shown_trace(trace: Trace) -> dict[str, Any]:
+def shown_trace(trace: Trace, told: Told, more: str | None) -> dict[str, Any]:
     record = trace.record
     return {
         "event": record.wire,
@@ -85,14 +80,15 @@ def shown_trace(trace: Trace) -> dict[str, Any]:
             {
                 "group": step.group,
                 "state": step.state,
-                "at": _time(step.at),
+                "at": time_of(step.at),
                 "attempts": step.attempts,
                 "error": step.error,
             }
             for step in trace.groups
         ],
         "live": [{"namespace": one.namespace, "room": one.room} for one in _audience(record)],
-        "notifications": [],
+        "notifications": shown_people(told),
+        "notifications_next": more,
     }
 
 
@@ -112,8 +108,4 @@ def _audience(record: Record) -> list[Audience]:
 
 
 def _times(record: Record) -> dict[str, str | None]:
-    return {"accepted_at": rfc3339(record.accepted_at), "relayed_at": _time(record.relayed_at)}
-
-
-def _time(at: datetime | None) -> str | None:
-    return rfc3339(at) if at is not None else None
+    return {"accepted_at": rfc3339(record.accepted_at), "relayed_at": time_of(record.relayed_at)}

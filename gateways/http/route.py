@@ -56,7 +56,8 @@ class Reply:
 
     description: str
     model: type[BaseModel] | None = None
-    media_type: str = "application/json"
+    media_type: str | None = "application/json"
+    """None: the answer has no body."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,25 @@
 
 from gateways.address import is_loopback_url
 from gateways.config import GatewayConfig
-from gateways.http import dev, docs, events, health, me, publish, tail, users
+from gateways.http import (
+    deliveries,
+    dev,
+    docs,
+    endpoints,
+    events,
+    export,
+    health,
+    history,
+    inbox,
+    me,
+    outbox,
+    preferences,
+    publish,
+    tail,
+    unsubscribe,
+    users,
+    webhooks,
+)
 from gateways.http.route import AnyRoute
 
 RESOURCES: tuple[AnyRoute, ...] = (
@@ -11,6 +29,14 @@ RESOURCES: tuple[AnyRoute, ...] = (
     *events.ROUTES,
     *users.ROUTES,
     *me.ROUTES,
+    *export.ROUTES,
+    *preferences.ROUTES,
+    *endpoints.ROUTES,
+    *inbox.ROUTES,
+    *history.ROUTES,
+    *deliveries.ROUTES,
+    *unsubscribe.ROUTES,
+    *webhooks.ROUTES,
     *health.ROUTES,
 )
 DOCUMENTS = docs.routes(lambda: PUBLIC)
@@ -25,4 +51,4 @@ def in_development(config: GatewayConfig) -> bool:
 
 def served(config: GatewayConfig) -> tuple[AnyRoute, ...]:
     """The routes of one process."""
-    return (*PUBLIC, *dev.ROUTES) if in_development(config) else PUBLIC
+    return (*PUBLIC, *dev.ROUTES, *outbox.ROUTES) if in_development(config) else PUBLIC

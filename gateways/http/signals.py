@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from gateways.http.inbox import NotificationShown
 from gateways.sockets.feed import Subscription
 from gateways.sockets.live import Stream
+from gateways.sockets.notifications import Named, Nothing, Page
 
 ERROR_CODES = [
     "invalid",
@@ -30,7 +32,7 @@ class SocketCall:
 
 @dataclass(frozen=True, slots=True)
 class SocketSignal:
-    """A server → client event that is no fact: at most once, never stored."""
+    """A server → client event that is no event of the log."""
 
     namespace: str
     name: str
@@ -63,11 +65,23 @@ STREAM = Stream.model_json_schema()
 ROOMS = _ack({"rooms": {"type": "array", "items": {"type": "string"}}})
 COUNT = {"type": "integer", "minimum": 0}
 
+UNREAD = {"unread": COUNT}
+NOTIFICATIONS = {"type": "array", "items": NotificationShown.model_json_schema(mode="serialization")}
+LISTED = _ack({"items": NOTIFICATIONS, "next": {"type": ["string", "null"]}})
+CHANGED = _ack({"items": NOTIFICATIONS, **UNREAD})
+NAMED = Named.model_json_schema()
+NOTHING = Nothing.model_json_schema()
+
 CALLS = (
     SocketCall("/feed", "subscribe", "Join rooms of zones, content and proposals", WANTED, ROOMS),
     SocketCall("/feed", "unsubscribe", "Leave them", WANTED, ROOMS),
     SocketCall("/live", "join", "Watch a live stream", STREAM, _ack({"viewers": COUNT})),
     SocketCall("/live", "leave", "Stop watching it", STREAM, _ack({"viewers": COUNT})),
+    SocketCall("/notifications", "list", "List my notifications", Page.model_json_schema(), LISTED),
+    SocketCall("/notifications", "read", "Mark notifications as read", NAMED, CHANGED),
+    SocketCall("/notifications", "read_all", "Mark all as read", NOTHING, _ack({"read": COUNT, **UNREAD})),
+    SocketCall("/notifications", "archive", "Put notifications out of the way", NAMED, CHANGED),
+    SocketCall("/notifications", "counts", "Count my unread notifications", NOTHING, _ack(UNREAD)),
 )
 
 SIGNALS = (
@@ -76,5 +90,17 @@ SIGNALS = (
         "live.viewers",
         "How many watch a live stream now",
         _object({"stream_id": {"type": "string"}, "count": COUNT}),
+    ),
+    SocketSignal(
+        "/notifications",
+        "notifications.counts",
+        "How many notifications are unread, told to all devices after some were read or put away",
+        _object(UNREAD),
+    ),
+    SocketSignal(
+        "/notifications",
+        "notifications.read_all",
+        "Everything that was unread until now is read",
+        _object({}),
     ),
 )

@@ -63,6 +63,8 @@ def packets(frames: bytes) -> Iterator[bytes]:
         yield frames[start:at] if kind == _FINAL | _TEXT else b"b" + b64encode(frames[start:at])
 
 
+UNNUMBERED: Final = (b'["notifications.counts",',)
+"""Signals that go the way of events, because their order counts: they carry no offset all the same."""
 PING: Final = text(b"2")
 CLOSE: Final = b"1"
 """A packet, as polling alone needs it."""
@@ -105,6 +107,8 @@ def event(namespace: str, arguments: bytes) -> bytes:
 
 def numbered(namespace: str, arguments: bytes, seq: int) -> bytes:
     """An event with its offset as the last argument, for a client that asked for recovery."""
+    if arguments.startswith(UNNUMBERED):
+        return event(namespace, arguments)
     return text(b'42%b%b,"%d"]' % (_prefix(namespace), arguments[:-1], seq))
 
 

@@ -29,6 +29,7 @@ from gateways.sockets.sessions import Sessions
 from gateways.sockets.timings import Timings
 from gateways.sockets.viewers import Viewers
 from gateways.sockets.wire import direct_works
+from routing.inbox import Inbox
 from schemas.store.socket_sessions import SocketSessions
 
 log = structlog.get_logger(__name__)
@@ -48,7 +49,7 @@ class HubSockets:
         self.recovery = Recovery(self.records, history, max_bytes=config.limits.socket_unsent_bytes)
         rooms = Rooms(self.membership, self.records, history, config.limits)
         viewers = Viewers(gateway.viewers, gateway.signals, interval=timings.viewers_interval)
-        spaces = namespaces(rooms, viewers)
+        spaces = namespaces(rooms, viewers, gateway.notifying.inbox)
         spaces[Admin.name] = Admin(
             gateway.name,
             lambda: self.server.connections,
@@ -111,9 +112,9 @@ class HubSockets:
         await self.records.settled()
 
 
-def namespaces(rooms: Rooms, viewers: Viewers) -> dict[str, Namespace]:
+def namespaces(rooms: Rooms, viewers: Viewers, inbox: Inbox) -> dict[str, Namespace]:
     """The namespaces that one may sign in to."""
-    spaces = (Feed(rooms), Live(rooms, viewers), Notifications(), Messages(), Presence())
+    spaces = (Feed(rooms), Live(rooms, viewers), Notifications(inbox), Messages(), Presence())
     return {space.name: space for space in spaces}
 
 

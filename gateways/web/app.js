@@ -3,19 +3,35 @@ import { computed, effect, untracked } from "@preact/signals";
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
 import * as live from "./live.js";
+import { DeliveriesPage } from "./pages/deliveries.js";
 import { EventsPage } from "./pages/events.js";
 import { FeedPage } from "./pages/feed.js";
+import { HistoryPage } from "./pages/history.js";
+import { NotificationsPage } from "./pages/notifications.js";
+import { OutboxPage } from "./pages/outbox.js";
+import { PreferencesPage } from "./pages/preferences.js";
 import { ProfilePage } from "./pages/profile.js";
 import { SignInPage } from "./pages/sign-in.js";
 import { go, route, start as startRouter } from "./router.js";
 import { isAdmin, session, start as startSession } from "./session.js";
 import { bind, start as startShortcuts } from "./shortcuts.js";
+import { development } from "./site.js";
 import { html } from "./ui/html.js";
 import { helpShown } from "./ui/help.js";
 import { Shell } from "./ui/shell.js";
 import { dismissAll } from "./ui/toasts.js";
 
-const PAGES = { feed: FeedPage, events: EventsPage, profile: ProfilePage };
+const PAGES = {
+  feed: FeedPage,
+  events: EventsPage,
+  deliveries: DeliveriesPage,
+  notifications: NotificationsPage,
+  history: HistoryPage,
+  preferences: PreferencesPage,
+  outbox: OutboxPage,
+  profile: ProfilePage,
+};
+const FOR_ADMINS = { events: "The event log is for admins.", deliveries: "The deliveries are for admins." };
 
 function Unknown({ children = "There is nothing at this address." }) {
   return html`<section class="column empty"><h1>Not here</h1><p class="muted">${children}</p>
@@ -25,7 +41,8 @@ function Unknown({ children = "There is nothing at this address." }) {
 function page() {
   const { page: name } = route.value;
   if (!session.value) return html`<${SignInPage} />`;
-  if (name === "events" && !isAdmin.value) return html`<${Unknown}>The event log is for admins.<//>`;
+  if (name in FOR_ADMINS && !isAdmin.value) return html`<${Unknown}>${FOR_ADMINS[name]}<//>`;
+  if (name === "outbox" && !development) return html`<${Unknown} />`;
   return html`<${PAGES[name] ?? Unknown} key="${name} ${session.value.user}" />`;
 }
 
@@ -43,7 +60,10 @@ function App() {
 function shortcuts() {
   bind("g f", () => session.value && go("/"));
   bind("g p", () => session.value && go("/profile"));
+  bind("g n", () => session.value && go("/notifications"));
+  bind("g s", () => session.value && go("/preferences"));
   bind("g e", () => isAdmin.value && go("/events"));
+  bind("g d", () => isAdmin.value && go("/deliveries"));
   bind("?", () => {
     helpShown.value = true;
   });

@@ -16,12 +16,21 @@ const CLOCK = new Intl.DateTimeFormat(undefined, {
   hourCycle: "h23",
 });
 
+const MINUTES = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+
 export const fullTime = (time) => FULL.format(new Date(time));
 export const dayMonth = (time) => DAY.format(new Date(time));
 
 export function clockTime(time) {
   const date = new Date(time);
   return `${CLOCK.format(date)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}
+
+// "07:00", with the day where it is not today.
+export function dayClock(time) {
+  const date = new Date(time);
+  const today = date.toDateString() === new Date().toDateString();
+  return today ? MINUTES.format(date) : `${DAY.format(date)}, ${MINUTES.format(date)}`;
 }
 
 export function ago(time, at = now.value) {

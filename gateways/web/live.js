@@ -2,6 +2,7 @@
 import { effect } from "@preact/signals";
 import { get, withQuery } from "./api.js";
 import * as feed from "./feed.js";
+import * as inbox from "./inbox.js";
 import { isAdmin, session } from "./session.js";
 import { ask, connect, disconnect, status } from "./socket.js";
 import { load, save, tab } from "./storage.js";
@@ -37,6 +38,7 @@ export function start() {
   reading = { times: 0, since: undefined, held: [] };
   zones.start(user);
   feed.reset(want);
+  inbox.reset();
   subscriptions = new Subscriptions((name, body) => ask("/feed", name, body), refused);
   const stopFollowing = effect(want);
   restore();
@@ -49,6 +51,7 @@ export function start() {
     document.removeEventListener("visibilitychange", keepWhileHidden);
     stopFollowing();
     disconnect();
+    inbox.reset();
   };
 }
 
@@ -63,6 +66,7 @@ function refused(kind, ids, error) {
 }
 
 function received(namespace, name, payload, offset) {
+  if (namespace === "/notifications" && inbox.receive(name, payload)) return;
   if (payload?.type !== name) return;
   if (catchingUp()) reading.held.push({ namespace, event: payload, seq: number(offset), live: true });
   else feed.receive(namespace, payload);
@@ -81,6 +85,7 @@ function place() {
 
 function connected(namespace, recovered) {
   if (namespace === "/feed") subscriptions.connected(recovered);
+  if (namespace === "/notifications") inbox.connected(recovered);
   unrecovered ||= !recovered;
   // Asked once, when every namespace has said whether it missed something.
   if (status.value !== "live") return;

@@ -6,6 +6,11 @@ const ROUTES = [
   { page: "sign-in", pattern: /^\/sign-in$/ },
   { page: "events", pattern: /^\/events(?:\/(?<id>[^/]+))?$/ },
   { page: "profile", pattern: /^\/profile$/ },
+  { page: "notifications", pattern: /^\/notifications$/ },
+  { page: "history", pattern: /^\/history$/ },
+  { page: "preferences", pattern: /^\/preferences$/ },
+  { page: "deliveries", pattern: /^\/deliveries$/ },
+  { page: "outbox", pattern: /^\/outbox$/ },
 ];
 
 export const route = signal(match());
@@ -18,9 +23,26 @@ function match() {
   return { page: "unknown", query: {} };
 }
 
+const address = () => location.pathname + location.search;
+let here = address();
+let mayLeave = () => true;
+
+// A page that holds what was not saved is asked before another takes its place; answers how to stop that.
+export function guard(question) {
+  mayLeave = question;
+  return () => {
+    if (mayLeave === question) mayLeave = () => true;
+  };
+}
+
 export function go(path, { replace = false } = {}) {
-  if (path === location.pathname + location.search) return;
+  if (path === address() || !mayLeave()) return;
   history[replace ? "replaceState" : "pushState"](null, "", path);
+  arrive();
+}
+
+function arrive() {
+  here = address();
   route.value = match();
 }
 
@@ -35,7 +57,8 @@ function ours(click) {
 
 export function start() {
   window.addEventListener("popstate", () => {
-    route.value = match();
+    if (address() === here || mayLeave()) arrive();
+    else history.pushState(null, "", here);
   });
   document.addEventListener("click", (click) => {
     const link = ours(click);

@@ -1,6 +1,19 @@
 // Owns turning a trace into the steps of a timeline; pure.
+import { dayClock } from "./format.js";
+import { channel as nameOf, reason as reasonOf } from "./topics.js";
 
 const TONES = { handled: "good", parked: "warn", dead: "bad" };
+const MORE = { key: "more", title: "More people", at: null, tone: "idle", text: "Only the first of them are shown." };
+const DECIDED = { drop: "idle", hold: "warn" };
+const DELIVERED = {
+  queued: "waiting",
+  held: "warn",
+  sending: "waiting",
+  failed: "bad",
+  bounced: "bad",
+  unknown: "warn",
+  dropped: "idle",
+};
 const WORDS = { handled: "handled", parked: "parked, will be tried again", dead: "gave up", waiting: "waiting" };
 
 export function steps(trace) {
@@ -16,6 +29,7 @@ export function steps(trace) {
     ...(trace.live?.length ? [live(trace)] : []),
     ...[...trace.groups].sort(inTime).map(group),
     ...trace.notifications.flatMap(notification),
+    ...(trace.notifications_next ? [MORE] : []),
   ];
   return all.map((step, index) => ({ ...step, after: since(step, all.slice(0, index)) }));
 }
@@ -49,22 +63,25 @@ function group({ group: name, state, at, attempts, error }) {
 }
 
 function notification({ user, notification_id: id, decisions = [], deliveries = [] }) {
-  const decided = decisions.map(({ channel, action, reason, at }, index) => ({
-    key: `${id} decision ${index}`,
-    title: `${user}: ${action} on ${channel}`,
+  const decided = decisions.map(({ channel, action, reason, until, at }, index) => ({
+    key: `${user} ${id} decision ${index}`,
+    title: `${user}: ${action} on ${nameOf(channel)}`,
     at,
-    tone: action === "drop" ? "waiting" : "good",
-    text: reason,
+    tone: DECIDED[action] ?? "good",
+    text: because(reason, until),
   }));
-  const delivered = deliveries.map(({ id: delivery, channel, status, attempts = [] }) => ({
-    key: `${id} delivery ${delivery}`,
-    title: `${user}: ${status} by ${channel}`,
+  const delivered = deliveries.map(({ id: delivery, channel, status, reason, attempts = [] }) => ({
+    key: `${user} ${id} delivery ${delivery}`,
+    title: `${user}: ${status} by ${nameOf(channel)}`,
     at: attempts.at(-1)?.at ?? null,
-    tone: ["failed", "bounced"].includes(status) ? "bad" : "good",
-    text: attempts.at(-1)?.detail ?? "",
+    tone: DELIVERED[status] ?? "good",
+    text: because(reason),
+    attempts,
   }));
   return [...decided, ...delivered];
 }
+
+const because = (word, until) => [reasonOf(word), until && `until ${dayClock(until)}`].filter(Boolean).join(", ");
 
 const inTime = (one, other) => String(one.at ?? "~").localeCompare(String(other.at ?? "~"));
 

@@ -9,8 +9,27 @@ from playwright.async_api import Browser, Page, expect
 from tests.e2e.browser import PHONE, WIDE, Api, about, live, opened, post, sign_in, stumbling_blocks, unique
 
 VISIBLY_FOCUSED = Path(__file__).with_name("visible_focus.js").read_text()
+ROUTES = (
+    ("ge", "Events"),
+    ("gd", "Deliveries"),
+    ("gn", "Notifications"),
+    ("gs", "Preferences"),
+    ("gp", "Admin"),
+    ("gf", "Feed"),
+)
 LONGEST_MOTION = """Math.max(
   ...document.getAnimations().map(({ effect }) => effect.getComputedTiming().activeDuration), 0)"""
+
+PAGES = (
+    "/events",
+    "/deliveries",
+    "/notifications",
+    "/history",
+    "/preferences",
+    "/outbox",
+    "/profile",
+    "/nothing/here",
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -56,7 +75,7 @@ async def test_everything_is_reached_by_keyboard(browser: Browser, url: str, api
         await expect(page.get_by_role("article").nth(1)).to_be_focused()
         await page.keyboard.press("k")
         await expect(page.get_by_role("article").first).to_be_focused()
-        for keys, heading in (("ge", "Events"), ("gp", "Admin"), ("gf", "Feed")):
+        for keys, heading in ROUTES:
             for key in keys:
                 await page.keyboard.press(key)
             await expect(page.get_by_role("heading", name=heading, exact=True, level=1)).to_be_attached()
@@ -128,7 +147,7 @@ async def test_the_colours_follow_the_system_until_one_chooses(browser: Browser,
         assert await background(page) == light
 
 
-@pytest.mark.parametrize("path", ["/", "/events", "/profile", "/nothing/here"])
+@pytest.mark.parametrize("path", ["/", *PAGES])
 async def test_a_phone_never_scrolls_sideways(browser: Browser, url: str, api: Api, path: str) -> None:
     content = unique("c")
     async with opened(browser, PHONE) as page:
@@ -163,7 +182,7 @@ async def test_assistive_technology_finds_its_way(
         await page.get_by_label("Title").focus()
         await page.get_by_role("button", name="Your menu").click()
         assert await stumbling_blocks(page) == []
-        for path in ("/events?tail=on", "/profile", "/nothing/here"):
+        for path in ("/events?tail=on", *PAGES):
             await page.goto(url + path)
             await live(page)
             assert await stumbling_blocks(page) == []

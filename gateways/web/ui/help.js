@@ -10,7 +10,10 @@ export const helpShown = signal(false);
 
 const SHORTCUTS = [
   ["g f", "Go to the feed"],
+  ["g n", "Go to your notifications"],
+  ["g s", "Go to your preferences"],
   ["g e", "Go to the events", isAdmin],
+  ["g d", "Go to the deliveries", isAdmin],
   ["g p", "Go to your profile"],
   ["/", "Filter"],
   ["c", "Compose"],

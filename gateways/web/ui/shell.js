@@ -1,9 +1,11 @@
 // Owns the frame around every page: navigation, connection, colours, the person's menu.
 import { route } from "../router.js";
 import { end, isAdmin, session } from "../session.js";
+import { development } from "../site.js";
 import { stopped } from "../socket.js";
 import { next, theme } from "../theme-choice.js";
 import { Avatar, useDisclosure } from "./bits.js";
+import { Bell } from "./bell.js";
 import { Connection } from "./connection.js";
 import { Handover } from "./handover.js";
 import { Help, helpShown } from "./help.js";
@@ -32,7 +34,8 @@ function Link({ page, href, icon, children }) {
 function Navigation() {
   return html`<nav class="nav" aria-label="Main">
     <${Link} page="feed" href="/" icon="feed">Feed<//>
-    ${isAdmin.value && html`<${Link} page="events" href="/events" icon="events">Events<//>`}
+    ${isAdmin.value && html`<${Link} page="events" href="/events" icon="events">Events<//>
+      <${Link} page="deliveries" href="/deliveries" icon="deliveries">Deliveries<//>`}
     <a class="nav-link" href="/docs"><${Icon} name="docs" /><span>Docs</span></a>
   </nav>`;
 }
@@ -48,6 +51,10 @@ function MenuPanel({ close }) {
       <div class="grow"><strong class="clip">${name}</strong>
         <span class="muted small clip">${user} · ${scopes.join(", ") || "user"}</span></div></div>
     <a class="menu-item" href="/profile" onClick=${close}><${Icon} name="user" />Profile</a>
+    <a class="menu-item" href="/preferences" onClick=${close}><${Icon} name="settings" />Preferences</a>
+    <a class="menu-item" href="/history" onClick=${close}><${Icon} name="history" />What reached me</a>
+    ${development && html`
+      <a class="menu-item" href="/outbox" onClick=${close}><${Icon} name="outbox" />Outbox</a>`}
     <button type="button" class="menu-item" onClick=${help}><${Icon} name="keyboard" />Keyboard shortcuts</button>
     <button type="button" class="menu-item" onClick=${() => end()}><${Icon} name="out" />Sign out</button>
   </div>`;
@@ -68,7 +75,7 @@ function Header() {
     <a class="brand" href="/" aria-label="Hub, to the feed"><${Mark} /><span>Hub</span></a>
     ${session.value ? html`<${Navigation} />` : html`<span class="grow"></span>`}
     <div class="bar-end">
-      ${session.value && html`<${Connection} />`}
+      ${session.value && html`<${Connection} /><${Bell} />`}
       <${ThemeButton} />
       ${session.value && html`<${Menu} />`}
     </div>

@@ -11,12 +11,20 @@ function Head({ title, at }) {
 const Rooms = ({ rooms }) => html`
   <ul class="step-rooms">${rooms.map((room) => html`<li key=${room}><code>${room}</code></li>`)}</ul>`;
 
+export function Attempts({ attempts }) {
+  const inOrder = [...attempts].sort((one, other) => new Date(one.at) - new Date(other.at));
+  return html`<ol class="attempts">${inOrder.map(({ at, outcome, detail }, index) => html`<li key=${index}>
+    <time class="muted numbers" dateTime=${at} title=${fullTime(at)}>${clockTime(at)}</time>
+    <span><strong>${outcome}</strong>${detail && html` <span class="muted">${detail}</span>`}</span></li>`)}</ol>`;
+}
+
 function Step({ step }) {
-  const { title, at, tone, text, rooms, error, after } = step;
+  const { title, at, tone, text, rooms, error, after, attempts = [] } = step;
   return html`<li class="step step-${tone}">
     ${after !== null && html`<p class="step-after numbers">${after < 1 ? "" : "+ "}${duration(after)}</p>`}
     <${Head} title=${title} at=${at} />
     ${text && html`<p class="muted small">${text}</p>`}
+    ${attempts.length > 0 && html`<${Attempts} attempts=${attempts} />`}
     ${rooms && html`<${Rooms} rooms=${rooms} />`}
     ${error && html`<pre class="code step-error" tabindex="0">${error}</pre>`}
   </li>`;

@@ -19,9 +19,11 @@ from bus.tasks import cancel, forever, spawn
 from bus.viewers import ViewerCounts
 from gateways.auth import Authenticator, SharedSecret, issue
 from gateways.config import GatewayConfig, Limits
-from gateways.gateway import Gateway
+from gateways.gateway import Gateway, Notifying
 from gateways.http.application import http_application
 from gateways.http.connections import Patience, served
+from routing.consent import Consents, Links
+from routing.inbox import Inbox
 from schemas.clock import SystemClock
 from schemas.db import Pool
 from schemas.listen import RECONNECT_S, Listener
@@ -114,6 +116,9 @@ async def gateway_on(database: str, pool: Pool, bus: Bus) -> AsyncIterator[Gatew
         push=PushTail(bus, pool),
         signals=Signals(bus),
         viewers=ViewerCounts(bus, "test"),
+        notifying=Notifying(
+            inbox=Inbox(pool, Outbox(pool), clock), consents=Consents(clock), links=Links(SECRET)
+        ),
     )
     try:
         yield made

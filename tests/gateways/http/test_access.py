@@ -18,13 +18,15 @@ from tests.gateways.http.served import Caller, liked, serving, token_of
 ASKING = [(route.method, route.path.replace("{id}", "x"), route.scopes) for route in PUBLIC if route.scopes]
 
 
-async def test_everything_but_health_and_documents_asks_for_a_token(nobody: Caller) -> None:
+async def test_everything_but_health_documents_links_and_webhooks_asks_for_a_token(nobody: Caller) -> None:
     assert {route.path for route in PUBLIC if not route.scopes} == {
         "/health/live",
         "/health/ready",
         "/metrics",
         "/v1/openapi.json",
         "/v1/asyncapi.json",
+        "/u/{token}",
+        "/webhooks/resend",
     }
     for method, path, _ in ASKING:
         answered = await nobody.call(method, path)

@@ -61,7 +61,7 @@ async def test_a_log_line_has_the_pattern_and_no_secret(nobody: Caller, lines: l
     assert (first["method"], first["route"], first["trace_id"]) == ("GET", "/v1/users/{id}", TRACE)
     assert first["status"] == 404
     assert first["ms"] >= 0
-    assert (second["route"], second["status"]) == ("-", 404)
+    assert (second["route"], second["status"]) == ("/u/{token}", 404)
     assert (third["route"], third["log_level"]) == ("/health/live", "debug")
     told = repr(lines)
     assert all(secret not in told for secret in (token, "hunter2", "one-time-link", "someone"))

@@ -8,11 +8,14 @@ import orjson
 import pytest
 
 from bus.outbox import Outbox
-from gateways.http import me
+from gateways.gateway import Gateway
+from gateways.http import export
+from routing.consent import Scope
 from schemas.db import Pool
 from schemas.events.hours import HoursTipped
 from schemas.store.users import Users
 from tests.gateways.http.served import Caller, liked
+from tests.gateways.telling import MAIL, reachable, tell, tip
 
 ANN: dict[str, Any] = {
     "handle": "ann",
@@ -242,7 +245,7 @@ async def test_my_first_call_takes_name_and_zone_from_the_token(nobody: Caller, 
 async def test_my_export_holds_my_profile_and_my_events(
     nobody: Caller, service: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(me, "PAGE", 3)
+    monkeypatch.setattr(export, "PAGE", 3)
     mine = [liked(f"c{n}", actor="bob") for n in range(5)] + [
         {"type": "content.created", "actor": "eve",
          "data": {"content_id": "n", "author": "eve", "kind": "post", "title": "t", "mentions": ["bob"]}},
@@ -258,11 +261,32 @@ async def test_my_export_holds_my_profile_and_my_events(
     answered = await nobody.being("bob").get("/v1/me/export")
     assert answered.status == 200
     assert "attachment" in answered.headers["Content-Disposition"]
-    export = answered.json
-    assert set(export) == {"exported_at", "profile", "events"}
-    assert export["profile"]["id"] == "bob"
-    assert [event["id"] for event in export["events"]] == sorted(ids)
+    shown = answered.json
+    assert shown.keys() == export.Export.model_fields.keys()
+    assert shown["profile"]["id"] == "bob"
+    assert [event["id"] for event in shown["events"]] == sorted(ids)
     assert (await nobody.being("new").get("/v1/me/export")).json["events"] == []
+
+
+async def test_my_export_holds_what_i_was_told_and_how(
+    nobody: Caller, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "PAGE", 3)
+    ann = nobody.being("ann")
+    await ann.call("PATCH", "/v1/me/preferences", json={"locale": "de"})
+    await reachable(gateway)
+    async with gateway.pool.acquire() as tx, tx.transaction():
+        for topic in ("likes", "tips", "sales", "live"):
+            scope = Scope("email", MAIL, topic)
+            await gateway.notifying.consents.stop(tx, scope, source="settings", user="ann")
+    events = [str(await tell(gateway, tip(amount=n + 1))) for n in range(7)]
+    shown = (await ann.get("/v1/me/export")).json
+    assert shown["preferences"] == {"locale": "de"}
+    assert [one["address"] for one in shown["endpoints"]] == [MAIL]
+    assert [one["topic"] for one in shown["consent"]] == ["live", "sales", "tips", "likes"]
+    assert [one["event_ids"] for one in shown["notifications"]] == [[event] for event in events[::-1]]
+    assert [one["event_id"] for one in shown["history"]] == events[::-1]
+    assert "decisions" in shown["history"][0]
 
 
 async def test_suspending_and_resuming_say_whether_they_changed_anything(pool: Pool) -> None:

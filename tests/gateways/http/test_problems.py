@@ -12,7 +12,7 @@ from structlog.testing import CapturingLogger
 
 from bus.telemetry import REGISTRY
 from gateways.gateway import Gateway
-from gateways.http import me
+from gateways.http import export
 from schemas.db import Pool
 from schemas.store.users import Users
 from tests.gateways.http.conftest import WithLimits
@@ -157,11 +157,11 @@ async def test_a_cut_database_connection_does_not_outlive_its_request(
 
 
 async def test_half_an_answer_is_cut_and_not_ended(nobody: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def breaking(*_: object) -> AsyncIterator[list[bytes]]:
-        yield [b"{}"]
+    async def breaking(*_: object) -> AsyncIterator[list[dict[str, str]]]:
+        yield [{}]
         raise RuntimeError("in the middle")
 
-    monkeypatch.setattr(me, "_events_of", breaking)
+    monkeypatch.setattr(export, "_events", breaking)
     from aiohttp import ClientPayloadError
 
     with pytest.raises(ClientPayloadError):

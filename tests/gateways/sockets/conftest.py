@@ -17,11 +17,13 @@ from bus.tasks import cancel, spawn
 from bus.viewers import ViewerCounts
 from gateways.auth import Authenticator, SharedSecret
 from gateways.config import GatewayConfig, Limits
-from gateways.gateway import Gateway
+from gateways.gateway import Gateway, Notifying
 from gateways.sockets.events import Events
 from gateways.sockets.namespace import Namespace
 from gateways.sockets.server import HubSockets, attach
 from gateways.sockets.timings import Timings
+from routing.consent import Consents, Links
+from routing.inbox import Inbox
 from schemas.db import Pool
 from schemas.listen import Listener
 from schemas.store.events import EventLog
@@ -70,6 +72,9 @@ def gateway(database: str, pool: Pool, bus: MemoryBus, clock: MovableClock) -> G
         push=PushTail(bus, pool),
         signals=Signals(bus),
         viewers=ViewerCounts(bus, "test"),
+        notifying=Notifying(
+            inbox=Inbox(pool, Outbox(pool), clock), consents=Consents(clock), links=Links(SECRET)
+        ),
     )
 
 

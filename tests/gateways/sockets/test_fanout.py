@@ -4,6 +4,7 @@ import pytest
 
 from bus import telemetry
 from bus.base import PushEntry, Target
+from gateways.sockets import frames
 from gateways.sockets.closing import Closing
 from tests.gateways.sockets.conftest import Served, token_of
 
@@ -72,3 +73,9 @@ async def test_a_word_with_other_arguments_is_for_a_newer_hub(hub: Served) -> No
     hub.obey("suspend", "ann", "until tomorrow")
     hub.sockets.deliver(entries(hub, ("/feed", "feed", 1)))
     assert await raw.next() == '42/feed,["n",1]'
+
+
+def test_a_signal_that_goes_the_way_of_events_carries_no_offset() -> None:
+    counts, event = b'["notifications.counts",{"unread":1}]', b'["notification.created",{}]'
+    assert frames.numbered("/notifications", counts, 7) == frames.event("/notifications", counts)
+    assert frames.numbered("/notifications", event, 7) != frames.event("/notifications", event)

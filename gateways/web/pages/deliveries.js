@@ -1,0 +1,127 @@
+// Owns the admins' page of deliveries: what is under way, what failed and why, and new attempts for it.
+import { useEffect, useState } from "preact/hooks";
+import { request, withQuery } from "../api.js";
+import { dayClock } from "../format.js";
+import { usePages } from "../pages.js";
+import { go, route } from "../router.js";
+import { bind } from "../shortcuts.js";
+import { CHANNELS, channel, reason, topic } from "../topics.js";
+import { Field, Spinner, Time } from "../ui/bits.js";
+import { Choice } from "../ui/digest-editor.js";
+import { html } from "../ui/html.js";
+import { Icon } from "../ui/icons.js";
+import { PagesEnd, PagesFailed } from "../ui/pages-end.js";
+import { Attempts } from "../ui/timeline.js";
+import { notify } from "../ui/toasts.js";
+
+const PATH = "/v1/deliveries";
+const TYPING_PAUSE = 350;
+const TONES = {
+  queued: "plain",
+  held: "tip",
+  sending: "accent",
+  sent: "good",
+  delivered: "good",
+  opened: "good",
+  clicked: "good",
+  failed: "live",
+  bounced: "live",
+  unknown: "tip",
+  dropped: "plain",
+};
+const STATUSES = { "": "Every status", ...Object.fromEntries(Object.keys(TONES).map((name) => [name, name])) };
+const { in_app: _inApp, ...SENT } = CHANNELS;
+const BY = { "": "Every channel", ...SENT };
+const AGAIN = { failed: "Try again", unknown: "Send again" };
+const AT_RISK = "It may have arrived already, and would arrive twice. Send it again?";
+
+function User({ value, change }) {
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  useEffect(() => {
+    const timer = text.trim() !== value && setTimeout(() => change(text.trim()), TYPING_PAUSE);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return html`<${Field} label="User">${(given) => html`
+    <input ...${given} class="input" name="user" type="search" placeholder="user id" autocomplete="off"
+      autocapitalize="off" spellcheck=${false} maxLength=${64} value=${text}
+      onInput=${({ target }) => setText(target.value)} />`}<//>`;
+}
+
+function Filters({ filters, change }) {
+  useEffect(() => bind("/", () => document.querySelector("[name=user]")?.focus()), []);
+  return html`<form class="filters filters-three" role="search" aria-label="Filter the deliveries"
+    onSubmit=${(event) => event.preventDefault()}>
+    <${Choice} label="Status" name="status" value=${filters.status} options=${STATUSES}
+      change=${(status) => change({ status })} />
+    <${Choice} label="Channel" name="channel" value=${filters.channel} options=${BY}
+      change=${(by) => change({ channel: by })} />
+    <${User} value=${filters.user} change=${(user) => change({ user })} />
+  </form>`;
+}
+
+function Why({ delivery }) {
+  const { status, reason: word, due_at: due } = delivery;
+  const wait = status === "held" || status === "queued";
+  const parts = [word && reason(word), wait && `due ${dayClock(due)}`].filter(Boolean);
+  return parts.length ? html`<span class="muted">${parts.join(" · ")}</span>` : null;
+}
+
+function Delivery({ delivery, redrive }) {
+  const { id, user, address, status, attempts, event_id: event, created_at: at } = delivery;
+  return html`<li class="delivery"><details><summary>
+      <span class="tag tone-tag tone-${TONES[status] ?? "plain"}">${status}</span>
+      <span class="delivery-to grow"><strong>${user}</strong> <span class="muted">${channel(delivery.channel)} ·${" "}
+        ${address} · ${topic(delivery.topic).name}</span></span>
+      <${Why} delivery=${delivery} /><${Time} value=${at} className="muted small" />
+    </summary>
+    <div class="delivery-more"><${Attempts} attempts=${attempts} />
+      <p class="muted small numbers">Delivery ${id}
+        ${delivery.provider_ref && html`, ${delivery.provider}: ${delivery.provider_ref}`}</p></div></details>
+    <div class="delivery-actions">
+      ${AGAIN[status] && html`<button type="button" class="button button-small" onClick=${() => redrive(delivery)}
+        aria-label="${AGAIN[status]}: ${user} by ${channel(delivery.channel)}">${AGAIN[status]}</button>`}
+      <a class="icon-button" href="/events/${event}" aria-label="Trace of the event for ${user}" title="Trace">
+        <${Icon} name="trace" size=${18} /></a></div>
+  </li>`;
+}
+
+function List({ list }) {
+  const redrive = async (delivery) => {
+    if (delivery.status === "unknown" && !window.confirm(AT_RISK)) return;
+    try {
+      list.replace(await request("POST", `${PATH}/${delivery.id}/redrive`));
+      notify({ text: "It is queued again.", good: true });
+    } catch (problem) {
+      notify({ problem, title: "Not queued" });
+      list.reload();
+    }
+  };
+  if (list.problem && !list.items.length) return html`<${PagesFailed} list=${list} what="The deliveries" />`;
+  if (!list.items.length) {
+    return html`<div class="empty card">${list.loading ? html`<${Spinner} />` : html`
+      <h2>No deliveries here</h2><p class="muted">Nothing matches these filters.</p>`}</div>`;
+  }
+  return html`<div class="card" aria-busy=${list.loading}>
+    <ol class="deliveries" aria-label="Deliveries, newest first">${list.items.map((one) => html`
+      <${Delivery} key=${one.id} delivery=${one} redrive=${redrive} />`)}</ol></div>
+    <${PagesEnd} list=${list} end="That is all." />`;
+}
+
+export function DeliveriesPage() {
+  const { query } = route.value;
+  const filters = { status: query.status ?? "", channel: query.channel ?? "", user: query.user ?? "" };
+  const list = usePages(PATH, filters);
+  useEffect(() => {
+    document.title = "Deliveries · Hub";
+  }, []);
+  const show = (changed) => go(withQuery("/deliveries", { ...filters, ...changed }), { replace: true });
+  return html`<section class="wide" aria-label="Deliveries">
+    <header class="page-head"><div class="grow"><h1>Deliveries</h1>
+      <p class="muted">What is sent to whom, what became of it, and why.</p></div>
+      <button type="button" class="button button-small" disabled=${list.loading} onClick=${list.reload}>Refresh</button>
+    </header>
+    <${Filters} filters=${filters} change=${show} />
+    <${List} list=${list} />
+  </section>`;
+}

@@ -1,0 +1,95 @@
+// Owns the page of what the simulators got instead of people: there in development only.
+import { useEffect, useState } from "preact/hooks";
+import { withQuery } from "../api.js";
+import { usePages } from "../pages.js";
+import { route } from "../router.js";
+import { Spinner, Time } from "../ui/bits.js";
+import { html } from "../ui/html.js";
+import { Icon } from "../ui/icons.js";
+import { PagesFailed } from "../ui/pages-end.js";
+
+const PATH = "/dev/outbox";
+const EVERY = 3_000;
+const FORMS = { html: "HTML", text: "Plain text" };
+
+// The simulators tell nobody that something came.
+function useFresh(list) {
+  useEffect(() => {
+    const timer = setTimeout(() => document.hidden || list.reload(), EVERY);
+    return () => clearTimeout(timer);
+  }, [list.items, list.problem]);
+}
+
+function Form({ value, change }) {
+  return html`<fieldset class="segments"><legend class="visually-hidden">Shown as</legend>
+    ${Object.entries(FORMS).map(([form, label]) => html`<label key=${form} class="segment">
+      <input type="radio" name="form" value=${form} checked=${form === value} onChange=${() => change(form)} />
+      <span class="segment-plain">${label}</span></label>`)}</fieldset>`;
+}
+
+// What stands in a mail may come from others: it is shown in a frame that may do nothing but open links elsewhere.
+function Body({ message, form }) {
+  const { simulator, id, subject, text } = message;
+  if (!message.html || form === "text") return html`<pre class="code mail-text" tabindex="0">${text}</pre>`;
+  return html`<iframe class="mail-frame" title="Mail: ${subject}" loading="lazy"
+    sandbox="allow-popups allow-popups-to-escape-sandbox" referrerpolicy="no-referrer"
+    src="${PATH}/${encodeURIComponent(simulator)}/${encodeURIComponent(id)}"></iframe>`;
+}
+
+function Headers({ headers }) {
+  const all = Object.entries(headers ?? {});
+  if (!all.length) return null;
+  return html`<details class="mail-headers"><summary>Headers</summary>
+    <dl>${all.map(([name, value]) => html`<div key=${name}><dt><code>${name}</code></dt><dd>${value}</dd></div>`)}</dl>
+  </details>`;
+}
+
+function Message({ message }) {
+  const [form, setForm] = useState("html");
+  return html`<article class="card mail" aria-labelledby="mail-subject">
+    <header class="mail-head"><div class="grow"><h2 id="mail-subject">${message.subject ?? "Message"}</h2>
+      <p class="muted small">to ${message.address} by ${message.simulator} · <${Time} value=${message.at} /></p></div>
+      ${message.html && html`<${Form} value=${form} change=${setForm} />`}</header>
+    <${Body} message=${message} form=${form} />
+    <${Headers} headers=${message.headers} />
+  </article>`;
+}
+
+function Row({ message, chosen }) {
+  const { id, subject, text, address, at } = message;
+  return html`<li><a class="mail-row" href=${withQuery("/outbox", { id })} aria-current=${chosen ? "true" : undefined}>
+    <span class="grow"><strong class="clip">${subject ?? text}</strong>
+      <span class="muted small clip">${address}</span></span><${Time} value=${at} className="muted small" /></a></li>`;
+}
+
+function Empty() {
+  return html`<div class="empty card"><span class="empty-sign"><${Icon} name="outbox" size=${28} /></span>
+    <h2>Nothing sent yet</h2>
+    <p class="muted">Mails that the hub sends on this machine end here, and reach nobody. Add an address in your
+      <a href="/preferences"> preferences</a>, or as the platform with PUT /v1/users/ID.</p></div>`;
+}
+
+function List({ list, id }) {
+  if (list.problem && !list.items.length) return html`<${PagesFailed} list=${list} what="The outbox" />`;
+  if (!list.items.length) return list.loading ? html`<p class="loading"><${Spinner} /></p>` : html`<${Empty} />`;
+  const chosen = list.items.find((one) => one.id === id) ?? list.items[0];
+  return html`<div class="outbox">
+    <ol class="card mail-list" aria-label="Messages, the latest first">${list.items.map((one) => html`
+      <${Row} key=${one.id} message=${one} chosen=${one === chosen} />`)}</ol>
+    <${Message} key=${chosen.id} message=${chosen} />
+  </div>`;
+}
+
+export function OutboxPage() {
+  const { id } = route.value.query;
+  const list = usePages(PATH);
+  useFresh(list);
+  useEffect(() => {
+    document.title = "Outbox · Hub";
+  }, []);
+  return html`<section class="wide" aria-label="Outbox">
+    <header class="page-head"><div class="grow"><h1>Outbox</h1>
+      <p class="muted">What would have been sent to people; here simulators take it instead.</p></div></header>
+    <${List} list=${list} id=${id} />
+  </section>`;
+}

@@ -1,0 +1,46 @@
+// Owns the words and signs of topics, channels, priorities and reasons.
+
+export const CHANNELS = { in_app: "In-app", push: "Push", sms: "SMS", email: "E-mail", telegram: "Telegram" };
+// In a sentence: "push waits until 07:00".
+export const IN_A_SENTENCE = { push: "push", sms: "SMS", email: "e-mail", telegram: "Telegram" };
+
+export const TOPICS = {
+  tips: { name: "Tips", icon: "tip", tone: "tip", urgent: true },
+  sales: { name: "Sales", icon: "bag", tone: "good", urgent: true },
+  memberships: { name: "Memberships", icon: "bag", tone: "good", urgent: true },
+  live: { name: "Live streams", icon: "live", tone: "live", urgent: true },
+  likes: { name: "Likes", icon: "like", tone: "like" },
+  comments: { name: "Comments", icon: "comment", tone: "accent" },
+  shares: { name: "Shares", icon: "share", tone: "accent" },
+  follows: { name: "Follows", icon: "person", tone: "accent" },
+  subscribers: { name: "Subscribers", icon: "person", tone: "accent" },
+  mentions: { name: "Mentions", icon: "comment", tone: "accent" },
+  messages: { name: "Messages", icon: "comment", tone: "accent" },
+  governance: { name: "Proposals", icon: "vote", tone: "vote" },
+  milestones: { name: "Milestones", icon: "trophy", tone: "tip", gathered: true },
+  announcements: { name: "Announcements", icon: "announce", tone: "accent", gathered: true },
+};
+
+export const topic = (name) => TOPICS[name] ?? { name, icon: "dot", tone: "plain" };
+export const channel = (name) => CHANNELS[name] ?? name;
+
+const REASONS = {
+  own_action: "own action",
+  blocked: "from somebody who is blocked",
+  channel_off: "this channel is switched off",
+  topic_off: "this topic is switched off here",
+  unsubscribed: "unsubscribed",
+  muted: "muted",
+  below_priority: "not urgent enough for this channel",
+  no_endpoint: "no address to send to",
+  expired: "too late to be of use",
+  read_already: "already read",
+  digest: "goes into the digest",
+  quiet_hours: "quiet hours",
+  email_spacing: "one e-mail an hour",
+  rate_limited: "too much at once",
+  preferences: "as preferred",
+};
+
+// What a provider gives as a reason stays in its own words.
+export const reason = (word) => REASONS[word] ?? word ?? "";

@@ -1,0 +1,51 @@
+"""Owns how a webhook is taken in: verified, handled once, and answered when its effects are committed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+
+from gateways.gateway import Gateway
+from gateways.problems import ProblemError, not_found
+from schemas.db import Connection
+from schemas.store.webhook_ids import WebhookIds
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """What a provider told, under the id it gave that."""
+
+    id: str
+    said: Mapping[str, Any]
+
+
+class Hook(Protocol):
+    """One provider's webhooks."""
+
+    provider: ClassVar[str]
+
+    def read(self, headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> Webhook:
+        """Verify and parse; raises `forged` or `bad_request`."""
+        ...
+
+    async def apply(self, tx: Connection, webhook: Webhook, now: datetime) -> None:
+        """Do what it means. Known types it has no use for, and unknown ones, are no error."""
+        ...
+
+
+def forged() -> ProblemError:
+    return ProblemError(401, "unauthorized", "the signature is not that of the provider")
+
+
+async def receive(hook: Hook, gateway: Gateway, headers: Mapping[str, str], body: bytes) -> bool:
+    """Handle a webhook; False if it had been handled before. Raises ProblemError."""
+    secret = gateway.config.webhook_secrets.get(hook.provider)
+    if secret is None:
+        raise not_found(f"{hook.provider} is not configured here")
+    now = gateway.clock.now()
+    webhook = hook.read(headers, body, secret, now)
+    async with gateway.pool.acquire() as tx, tx.transaction():
+        if not await WebhookIds().claim(tx, hook.provider, webhook.id, now):
+            return False
+        await hook.apply(tx, webhook, now)
+    return True

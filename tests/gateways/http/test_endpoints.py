@@ -1,0 +1,164 @@
+"""Endpoints over HTTP: added, limited, removed, and whose they are."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from gateways.gateway import Gateway
+from routing.consent import Scope
+from tests.gateways.http.served import Answered, Caller
+from tests.gateways.telling import MAIL, reachable
+
+PATH = "/v1/me/endpoints"
+
+
+@pytest.fixture
+def ann(nobody: Caller) -> Caller:
+    return nobody.being("ann")
+
+
+async def add(caller: Caller, channel: str, address: str, **members: Any) -> Answered:
+    kind = {"kind": "token"} if channel == "push" else {}
+    return await caller.post(PATH, json={"channel": channel, "address": address, **kind, **members})
+
+
+async def items(caller: Caller) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await caller.get(PATH)).json["items"]
+    return found
+
+
+async def test_a_push_endpoint_is_active_at_once(ann: Caller) -> None:
+    added = await add(ann, "push", "t" * 40, platform="android", name="My phone")
+    assert added.status == 201
+    shown = {
+        "channel": "push",
+        "address": "t" * 40,
+        "kind": "token",
+        "platform": "android",
+        "name": "My phone",
+    }
+    assert added.json | shown | {"state": "active", "unsubscribed": []} == added.json
+    assert await items(ann) == [added.json]
+
+
+async def test_a_number_and_a_mail_address_are_pending(ann: Caller) -> None:
+    assert (await add(ann, "sms", "+15550001111")).json["state"] == "pending"
+    assert (await add(ann, "email", MAIL)).json["state"] == "pending"
+    assert [one["verified_at"] for one in await items(ann)] == [None, None]
+
+
+async def test_the_same_address_keeps_its_id(ann: Caller) -> None:
+    first = (await add(ann, "push", "token")).json
+    again = (await add(ann, "push", "token", name="Renamed")).json
+    assert (again["id"], again["name"]) == (first["id"], "Renamed")
+    await ann.call("DELETE", f"{PATH}/{first['id']}")
+    back = (await add(ann, "push", "token")).json
+    assert (back["id"], back["state"]) == (first["id"], "active")
+
+
+async def test_a_removed_endpoint_is_not_shown_any_more(ann: Caller, nobody: Caller) -> None:
+    made = (await add(ann, "push", "token")).json["id"]
+    assert (await nobody.being("bob").call("DELETE", f"{PATH}/{made}")).status == 404
+    removed = await ann.call("DELETE", f"{PATH}/{made}")
+    assert (removed.status, removed.body) == (204, b"")
+    assert await items(ann) == []
+    assert (await ann.call("DELETE", f"{PATH}/{made}")).status == 404
+    assert (await ann.call("DELETE", f"{PATH}/{uuid4()}")).status == 404
+    assert (await ann.call("DELETE", f"{PATH}/7")).status == 422
+
+
+async def test_a_device_belongs_to_who_signed_in_last(ann: Caller, nobody: Caller) -> None:
+    await add(ann, "push", "token")
+    assert (await add(nobody.being("bob"), "push", "token")).json["state"] == "active"
+    assert [(one["state"], one["retired_reason"]) for one in await items(ann)] == [("retired", "moved")]
+
+
+async def test_there_are_only_so_many_of_a_channel(ann: Caller) -> None:
+    for n in range(5):
+        assert (await add(ann, "sms", f"+1555000111{n}")).status == 201
+    refused = await add(ann, "sms", "+15550001119")
+    assert refused.status == 409
+    assert "remove one" in refused.json["detail"]
+    assert (await add(ann, "sms", "+15550001110")).status == 201
+    assert (await add(ann, "email", MAIL)).status == 201
+
+
+async def test_what_does_not_fit_its_channel_is_422_and_named(ann: Caller) -> None:
+    for body, path in (
+        ({"channel": "push", "address": "t"}, "kind"),
+        ({"channel": "push", "address": "t", "kind": "pager"}, "kind"),
+        ({"channel": "sms", "address": "0151"}, "address"),
+        ({"channel": "sms", "address": "+15550001111", "kind": "token"}, "kind"),
+        ({"channel": "email", "address": "ann"}, "address"),
+        ({"channel": "email", "address": 5}, "address"),
+        ({"channel": "email", "address": f"{'x' * 300}@example.com"}, "address"),
+        ({"channel": "push", "address": "a\x00b", "kind": "token"}, "address"),
+        ({"channel": "push", "address": "x" * 5000, "kind": "token"}, "address"),
+        ({"channel": "telegram", "address": "4242"}, "channel"),
+        ({"channel": "fax", "address": "1"}, "channel"),
+        ({"address": "1"}, "channel"),
+        ({"channel": "email", "address": MAIL, "state": "active"}, "state"),
+        ({"channel": "email", "address": MAIL, "name": "a\nb"}, "name"),
+    ):
+        answered = await ann.post(PATH, json=body)
+        assert (answered.status, answered.paths[0]) == (422, path), body
+    assert await items(ann) == []
+
+
+async def test_what_the_platform_told_is_among_them(ann: Caller, nobody: Caller) -> None:
+    profile = {"email": MAIL, "phone": "+15550001111"}
+    await nobody.being("shop", "publish").call("PUT", "/v1/users/ann", json=profile)
+    found = {(one["channel"], one["address"], one["state"]) for one in await items(ann)}
+    assert found == {("email", MAIL, "active"), ("sms", "+15550001111", "active")}
+
+
+async def test_what_the_person_removed_only_the_person_brings_back(ann: Caller, nobody: Caller) -> None:
+    async def told(address: str) -> None:
+        profile = {"email": address, "phone": "+15550001111"}
+        await nobody.being("shop", "publish").call("PUT", "/v1/users/ann", json=profile)
+
+    async def mails() -> list[str]:
+        return [one["address"] for one in await items(ann) if one["channel"] == "email"]
+
+    await told(MAIL)
+    [first] = [one["id"] for one in await items(ann) if one["channel"] == "email"]
+    await ann.call("DELETE", f"{PATH}/{first}")
+    for address in (MAIL, "other@example.com", MAIL):
+        await told(address)
+    assert await mails() == []
+    for channel, address in (("email", MAIL.upper()), ("sms", "+15550001111")):
+        back = (await add(ann, channel, address)).json
+        assert (back["state"], back["address"]) == ("active", address.lower())
+    assert await mails() == [MAIL]
+    assert [one["id"] for one in await items(ann) if one["channel"] == "email"] == [first]
+    await told("other@example.com")
+    assert await mails() == ["other@example.com"]
+
+
+async def test_an_address_of_another_s_profile_is_pending(ann: Caller, nobody: Caller) -> None:
+    await nobody.being("shop", "publish").call("PUT", "/v1/users/bob", json={"email": MAIL})
+    assert (await add(ann, "email", MAIL)).json["state"] == "pending"
+
+
+async def test_an_address_is_the_same_however_it_is_spelled(ann: Caller, gateway: Gateway) -> None:
+    await reachable(gateway)
+    async with gateway.pool.acquire() as tx, tx.transaction():
+        await gateway.notifying.consents.stop(tx, Scope("email", MAIL.title(), "likes"), source="link")
+    assert [one["unsubscribed"] for one in await items(ann)] == [["likes"]]
+    assert (await add(ann, "email", MAIL.upper())).json["unsubscribed"] == []
+    assert len(await items(ann)) == 1
+
+
+async def test_what_was_unsubscribed_is_shown_and_bringing_it_again_is_consent(
+    ann: Caller, gateway: Gateway
+) -> None:
+    await reachable(gateway)
+    notifying = gateway.notifying
+    async with gateway.pool.acquire() as tx, tx.transaction():
+        await notifying.consents.stop(tx, Scope("email", MAIL, "likes"), source="link")
+        await notifying.consents.stop(tx, Scope("email", MAIL), source="link")
+    assert [one["unsubscribed"] for one in await items(ann)] == [["all", "likes"]]
+    assert (await add(ann, "email", MAIL)).json["unsubscribed"] == []
+    entries = await notifying.ledger.of_address(gateway.pool, "email", MAIL)
+    assert {(one.source, one.user_id) for one in entries if one.allowed} == {("settings", "ann")}
