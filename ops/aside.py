@@ -1,10 +1,22 @@
 """Owns what is done by hand with work that was set aside."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
+from uuid import UUID
 
 from bus import parked
 from ops.pool import database
 from ops.settings import Settings
+from schemas.clock import SystemClock
+from schemas.store.deliveries import Deliveries, Delivery, Filter
+from schemas.store.walks import DeadWalk, Walks
+
+DELIVERIES: Final = "deliveries"
+"""Stands beside the groups: what failed on its way to people."""
+WALKS: Final = "walks"
+"""Likewise: audiences that were not told to the end."""
+AT_A_TIME: Final = 1000
 
 
 async def find(
@@ -22,3 +34,49 @@ async def show(settings: Settings, group: str | None, seq: int) -> list[parked.P
 async def redrive(settings: Settings, group: str, seqs: Sequence[int] | None) -> int:
     async with database(settings) as pool, pool.acquire() as tx:
         return await parked.redrive(tx, group, seqs)
+
+
+async def failed_deliveries(settings: Settings, limit: int) -> list[Delivery]:
+    """Answer what failed, and of what nobody knows whether it arrived; the newest first."""
+    async with database(settings) as pool:
+        found = [
+            one
+            for status in ("failed", "unknown")
+            for one in await Deliveries().page(pool, Filter(status=status), limit=limit)
+        ]
+    return sorted(found, key=lambda one: one.created_at, reverse=True)[:limit]
+
+
+async def show_delivery(settings: Settings, delivery: UUID) -> dict[str, Any] | None:
+    """Answer everything about a delivery, whatever became of it."""
+    store = Deliveries()
+    async with database(settings) as pool:
+        found = await store.get(pool, delivery)
+        if found is None:
+            return None
+        attempts = (await store.attempts(pool, [delivery])).get(delivery, [])
+    return {**asdict(found), "record": [asdict(one) for one in attempts]}
+
+
+async def redrive_deliveries(settings: Settings, ids: Sequence[UUID] | None) -> int:
+    """Give these deliveries new attempts, or all that failed: what is unknown may have arrived."""
+    store, now = Deliveries(), SystemClock().now()
+    async with database(settings) as pool:
+        if ids is not None:
+            return len(await store.redrive(pool, ids, now))
+        count = 0
+        while found := await store.redrive_failed(pool, now, AT_A_TIME):  # what fails again meanwhile waits
+            count += found
+        return count
+
+
+async def dead_walks(settings: Settings, limit: int, event_id: UUID | None = None) -> list[DeadWalk]:
+    """Answer walks that were given up (upon one event)."""
+    async with database(settings) as pool:
+        return await Walks().dead(pool, limit, event_id)
+
+
+async def redrive_walks(settings: Settings, events: Sequence[UUID] | None) -> int:
+    """Let the walks upon these events go on where they stand, or all that were given up."""
+    async with database(settings) as pool:
+        return await Walks().redrive(pool, events)

@@ -10,6 +10,7 @@ import asyncpg
 import redis.asyncio as aioredis
 from redis.exceptions import RedisError
 
+from bus.gauges import LAG
 from bus.partitions import PartitionsError
 from bus.redis_servers import addresses
 from bus.relay import LOCK
@@ -23,6 +24,11 @@ LEAST_REDIS: Final = (7, 0)
 MOST_LAG: Final = 1000
 SLOTS: Final = 16384
 WEB: Final = Path(__file__).parent.parent / "gateways" / "web"
+GIVEN_UP: Final = {
+    "events": "parked WHERE state = 'dead'",
+    "walks": "walks WHERE state = 'dead'",
+    "failed deliveries": "deliveries WHERE status = 'failed'",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +109,22 @@ async def _groups(connection: Session) -> Finding:
         " WHERE owner IS NULL OR lease_until < clock_timestamp() GROUP BY grp"
     )
     says = ", ".join(f"{row['grp']}: {row['n']} partitions without a worker" for row in idle)
-    return Finding(
-        "groups", not idle, f"{says}: start `hub work`" if idle else "every partition has a worker"
-    )
+    if idle:
+        return Finding("groups", False, f"{says}: start `hub work`")
+    lags = {row["grp"]: row["events"] for row in await connection.fetch(LAG)}
+    says = ", ".join(f"{group} is {lag:,} events behind" for group, lag in lags.items() if lag)
+    well = all(lag < MOST_LAG for lag in lags.values())
+    return Finding("groups", well, "every partition has a worker" + (f"; {says}" if says else ""))
 
 
 async def _dead(connection: Session) -> Finding:
-    dead = await connection.fetchval("SELECT count(*) FROM parked WHERE state = 'dead'")
+    """What was given up and waits for somebody to look at it."""
+    found = {
+        kind: await connection.fetchval(f"SELECT count(*) FROM {rows}") for kind, rows in GIVEN_UP.items()
+    }
+    says = ", ".join(f"{count} {kind}" for kind, count in found.items() if count)
     return Finding(
-        "dead work", not dead, f"{dead} events: `hub dlq list --state dead` shows them" if dead else "none"
+        "dead work", not says, f"{says}: `hub dlq list --state dead` shows them" if says else "none"
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from ops.embedded.data_dir import DataDir
 from ops.embedded.errors import EmbeddedError
 from ops.settings import Auth, Settings, SettingsError, load
+from ops.simulators.simulated import with_simulators
 
 
 def effective(data_dir: Path | None) -> Settings:
@@ -22,7 +23,10 @@ def effective(data_dir: Path | None) -> Settings:
     if settings.public_url is None and "url" in found:
         filled["public_url"] = found["url"]
     known = settings.model_copy(update=filled)
-    return known if _is_elsewhere(settings, found) else with_auth(known)
+    if _is_elsewhere(settings, found):
+        return known
+    known, urls = with_auth(known), found.get("simulators") or {}
+    return with_simulators(known, urls, DataDir(settings.data_dir).auth_secret()) if urls else known
 
 
 def _is_elsewhere(settings: Settings, found: dict[str, Any]) -> bool:

@@ -5,7 +5,7 @@ import errno
 import resource
 import signal
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
@@ -83,14 +83,15 @@ async def everything(
     beside: Callable[[], Coroutine[Any, Any, None]],
     *,
     dev_secret: str | None,
+    simulators: Mapping[str, str],
 ) -> None:
     """Play all roles in this process, with `beside` running next to them, until a signal ends it."""
     stop, patience = on_signal(), patience_of(settings)
     tell_few_files(settings, patience)
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(base(settings))
-        gateway = await stack.enter_async_context(doors(parts, dev_secret=dev_secret))
-        await stack.enter_async_context(workers(parts))
+        gateway = await stack.enter_async_context(doors(parts, dev_secret=dev_secret, simulators=simulators))
+        await stack.enter_async_context(workers(parts, url=url_of(listening)))
         await stack.enter_async_context(served(create_app(gateway), listening, patience))
         watching = spawn(beside(), name="supervisor")
         stack.callback(watching.cancel)

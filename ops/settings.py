@@ -44,6 +44,13 @@ class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def long_enough(secret: SecretStr | None) -> SecretStr | None:
+    """Refuse a secret that could be guessed."""
+    if secret and len(secret.get_secret_value().encode()) < 32:
+        raise ValueError("must have at least 32 bytes; `openssl rand -hex 32` makes one")
+    return secret
+
+
 class Auth(Group):
     """Who may call: exactly one of a shared secret, a public key and a JWKS address."""
 
@@ -67,15 +74,62 @@ class Auth(Group):
     @field_validator("secret")
     @classmethod
     def _long(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret and len(secret.get_secret_value().encode()) < 32:
-            raise ValueError("must have at least 32 bytes; `openssl rand -hex 32` makes one")
-        return secret
+        return long_enough(secret)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         given = [f"{PREFIX}AUTH__{name.upper()}" for name in WAYS if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(" and ".join(given) + " exclude each other: set only one of them")
+        return self
+
+
+class Resend(Group):
+    """E-mail through Resend; without a key there is none, and `hub up` simulates it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    api_key: SecretStr | None = Field(
+        None, description="API key of Resend that mails are sent with; not set: no e-mail, or the simulator"
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="whsec_…, what Resend signs its webhooks to /webhooks/resend with"
+    )
+    sender: str | None = Field(
+        None,
+        alias="from",
+        description="whom mails come from, such as Hub <hub@example.com>; needed with the key",
+    )
+    base_url: str | None = Field(None, description="where Resend is called; not set: https://api.resend.com")
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _svix(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret and not re.fullmatch(r"whsec_[A-Za-z0-9+/]{16,}={0,2}", secret.get_secret_value()):
+            raise ValueError("must be a signing secret as Resend shows it, whsec_…")
+        return secret
+
+    @field_validator("sender")
+    @classmethod
+    def _address(cls, sender: str | None) -> str | None:
+        if sender and not re.fullmatch(r"([^<>@\r\n]+ )?<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+", sender):
+            raise ValueError("must be a sender such as hub@example.com or Hub <hub@example.com>")
+        return sender
+
+    @field_validator("base_url")
+    @classmethod
+    def _url(cls, url: str | None) -> str | None:
+        if url and not re.fullmatch(r"https?://[^?#@\s]+", url):
+            raise ValueError("must be an address such as https://api.resend.com")
+        return url
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.api_key and not self.sender:
+            raise ValueError(
+                f"{PREFIX}RESEND__FROM is not set: with {PREFIX}RESEND__API_KEY mails need a sender,"
+                " such as Hub <hub@example.com>"
+            )
         return self
 
 
@@ -104,6 +158,12 @@ class Settings(BaseSettings):
     )
     auth: Auth = Auth()
     limits: Limits = Limits()
+    resend: Resend = Resend()
+    link_secret: SecretStr | None = Field(
+        None,
+        description="signs the unsubscribe links in mails, at least 32 bytes; not set: made from"
+        " HUB_AUTH__SECRET",
+    )
     partitions: int | None = Field(
         None,
         ge=1,
@@ -131,7 +191,7 @@ class Settings(BaseSettings):
         ge=4,
         le=500,
         description="most connections to PostgreSQL in the pool of one process; each process takes one more"
-        " beside it (`hub up` two)",
+        " or two beside it (`hub up` three)",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="the least important lines that are logged: debug, info, warning or error"
@@ -139,6 +199,11 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = Field(
         "json", description="how a line of the log on stderr is written: json, or console for people"
     )
+
+    @field_validator("link_secret")
+    @classmethod
+    def _long(cls, secret: SecretStr | None) -> SecretStr | None:
+        return long_enough(secret)
 
     @field_validator("redis_url")
     @classmethod
@@ -218,7 +283,7 @@ def explained(settings: Settings) -> list[tuple[str, object, str]]:
 
 def _flat(prefix: str, group: BaseModel) -> Iterator[tuple[str, object, str]]:
     for field, told in type(group).model_fields.items():
-        name, value = prefix + field.upper(), getattr(group, field)
+        name, value = prefix + (told.alias or field).upper(), getattr(group, field)
         if isinstance(value, BaseModel):
             yield from _flat(f"{name}__", value)
         else:

@@ -5,6 +5,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -17,12 +18,13 @@ from ops.embedded.supervisor import Supervisor
 from ops.embedded.valkey import EmbeddedValkey
 from ops.loop import run
 from ops.migrating import apply
-from ops.run import bind, everything
+from ops.run import bind, everything, url_of
 from ops.settings import Auth, Settings
+from ops.simulators.running import Simulators
 from schemas.migrate import ChangedMigrationError, MigrationError
 
 
-def up(settings: Settings, host: str, port: int) -> None:
+def up(settings: Settings, host: str, port: int, *, simulate: bool = True) -> None:
     """Start everything, say so, and stop everything on a signal; raises with one clear sentence."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     data_dir = DataDir(settings.data_dir)
@@ -38,19 +40,33 @@ def up(settings: Settings, host: str, port: int) -> None:
             for name in _migrate(known, data_dir, embedded=postgres is not None):
                 say(f"applied the migration {Path(name).stem}")
             own = known.auth == Auth()  # the development sign-in goes with the development secret only
-            known = with_auth(known)
+            simulators = Simulators(known, data_dir, url_of(listening)) if simulate else None
+            known = _simulated(with_auth(known), simulators)
+            urls = simulators.urls if simulators else {}
             run(
                 everything(
                     known,
                     listening,
-                    lambda url: _announce(data_dir, known, url),
-                    supervisor.watch,
+                    lambda url: _announce(data_dir, known, url, urls),
+                    lambda: _beside(supervisor, simulators),
                     dev_secret=data_dir.auth_secret() if own else None,
+                    simulators=urls,
                 )
             )
         finally:
             data_dir.remove_hub_json()
             supervisor.stop()
+
+
+def _simulated(settings: Settings, simulators: Simulators | None) -> Settings:
+    return simulators.settings(settings) if simulators else settings
+
+
+async def _beside(supervisor: Supervisor, simulators: Simulators | None) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(supervisor.watch())
+        if simulators:
+            group.create_task(simulators.run())
 
 
 def _migrate(settings: Settings, data_dir: DataDir, *, embedded: bool) -> list[str]:
@@ -77,14 +93,14 @@ def _with_addresses(
     return settings.model_copy(update=found)
 
 
-def _announce(data_dir: DataDir, settings: Settings, url: str) -> None:
+def _announce(data_dir: DataDir, settings: Settings, url: str, simulators: Mapping[str, str]) -> None:
     data_dir.write_hub_json(
         {
             "url": url,
             "pid": os.getpid(),
             "database_url": settings.database_url.get_secret_value() if settings.database_url else None,
             "redis_url": settings.redis_url.get_secret_value() if settings.redis_url else None,
-            "simulators": {},
+            "simulators": dict(simulators),
         }
     )
     print(f"hub ready {url}", flush=True)  # noqa: T201  scripts wait for this very line

@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,7 @@ import asyncpg
 from bus import partitions
 from bus.appender import Appender
 from bus.base import Bus
-from bus.consumer import Consumer
+from bus.consumer import Consumer, Handler
 from bus.gauges import watch, watch_process
 from bus.maintenance import Maintenance
 from bus.outbox import Outbox
@@ -27,15 +27,25 @@ from bus.viewers import ViewerCounts
 from bus.worker import GroupWorker
 from gateways.auth import Authenticator, Keys, PublicKey, SharedSecret
 from gateways.config import GatewayConfig
-from gateways.gateway import Gateway
+from gateways.gateway import Gateway, Notifying
 from gateways.jwks import JwksKeys
+from ops.sending import channels, dispatcher, links, webhook_secrets
 from ops.settings import Auth, Settings, SettingsError
+from routing import audiences, router
+from routing.consent import Consents
+from routing.inbox import Inbox
+from routing.people import People
+from routing.router import Router
+from routing.telling import Teller
+from routing.walker import Walker
 from schemas import migrate
 from schemas.clock import Clock, SystemClock
-from schemas.db import Pool, create_pool
+from schemas.db import Connection, Pool, create_pool
+from schemas.events.base import Event
 from schemas.events.registry import REGISTRY
 from schemas.listen import RECONNECT_S, Listener
 from schemas.store import stats
+from schemas.store.deliveries import WAKE
 from schemas.store.events import EventLog
 from schemas.store.users import Users
 
@@ -80,7 +90,9 @@ async def base(settings: Settings) -> AsyncIterator[Base]:
 
 
 @asynccontextmanager
-async def doors(parts: Base, *, dev_secret: str | None = None) -> AsyncIterator[Gateway]:
+async def doors(
+    parts: Base, *, dev_secret: str | None = None, simulators: Mapping[str, str] | None = None
+) -> AsyncIterator[Gateway]:
     """Make what the doors need, and listen for what the relay does."""
     listener = Listener(parts.dsn, RELAYED)
     running = [
@@ -88,44 +100,65 @@ async def doors(parts: Base, *, dev_secret: str | None = None) -> AsyncIterator[
         spawn(watch(parts.pool), name="gauges"),  # here, because here /metrics is asked
     ]
     try:
-        yield _gateway(parts, listener, dev_secret)
+        yield _gateway(parts, listener, _gateway_config(parts, dev_secret, simulators or {}))
     finally:
         await cancel(*running)
 
 
-def _gateway(parts: Base, listener: Listener, dev_secret: str | None) -> Gateway:
-    clock = SystemClock()
+def _gateway(parts: Base, listener: Listener, config: GatewayConfig) -> Gateway:
+    clock, outbox = SystemClock(), Outbox(parts.pool)
     return Gateway(
         name=parts.name,
-        config=_gateway_config(parts, dev_secret),
+        config=config,
         clock=clock,
         auth=_authenticator(parts.settings, clock),
         pool=parts.pool,
-        outbox=Outbox(parts.pool),
+        outbox=outbox,
         events=EventLog(parts.pool, listener),
         users=Users(),
         push=PushTail(parts.bus, parts.pool, window_s=parts.settings.recovery_window),
         signals=Signals(parts.bus),
         viewers=ViewerCounts(parts.bus, parts.name),
+        notifying=Notifying(
+            inbox=Inbox(parts.pool, outbox, clock), consents=Consents(clock), links=links(parts.settings)
+        ),
         readiness={"database": _database_answers(parts.pool), "redis": parts.bus.ping},
     )
 
 
 @asynccontextmanager
-async def workers(parts: Base) -> AsyncIterator[None]:
-    """Run the relay, the groups and the maintenance in the background."""
-    consumers = table_of_consumers()
-    retention = parts.settings.retention_days
-    maintenance = Maintenance(parts.pool, SystemClock(), timedelta(days=retention) if retention else None)
+async def workers(parts: Base, *, url: str | None = None) -> AsyncIterator[None]:
+    """Run the relay, the groups, the walker, the dispatcher and the maintenance in the background.
+
+    `url` is where the hub is reached if no setting says so.
+    """
+    outbox, clock = Outbox(parts.pool), SystemClock()
+    people = People(clock)
+    teller = Teller(outbox, people, channels(parts.settings))
+    due = Listener(parts.dsn, WAKE)
+    sending = dispatcher(
+        parts.settings, worker=parts.name, pool=parts.pool, listener=due, people=people, clock=clock, url=url
+    )
+    walker = Walker(parts.pool, outbox, teller, people, clock, name=parts.name)
+    consumers = table_of_consumers(Router(teller, people, clock, walker.wake).handle)
     running = [
         spawn(_relay(parts, consumers).run(), name="relay"),
-        spawn(maintenance.keep(), name="maintenance"),
+        spawn(_maintenance(parts, clock).keep(), name="maintenance"),
+        spawn(walker.run(), name="walker"),
+        spawn(forever(due.listen, name="listener of deliveries", pause_s=RECONNECT_S), name="listener"),
+        spawn(sending.run(), name="dispatcher"),
         *(spawn(_worker(parts, consumer).run(), name=consumer.group) for consumer in consumers),
     ]
     try:
         yield
     finally:  # workers give their leases back
         await cancel(*running)
+
+
+def _maintenance(parts: Base, clock: Clock) -> Maintenance:
+    days = parts.settings.retention_days
+    window = timedelta(seconds=parts.settings.recovery_window)
+    return Maintenance(parts.pool, clock, timedelta(days=days) if days else None, window=window)
 
 
 def _relay(parts: Base, consumers: Sequence[Consumer]) -> Relay:
@@ -157,7 +190,7 @@ def _addresses(settings: Settings) -> tuple[str, str]:
     return settings.database_url.get_secret_value(), settings.redis_url.get_secret_value()
 
 
-def _gateway_config(parts: Base, dev_secret: str | None) -> GatewayConfig:
+def _gateway_config(parts: Base, dev_secret: str | None, simulators: Mapping[str, str]) -> GatewayConfig:
     settings = parts.settings
     return GatewayConfig(
         limits=settings.limits,
@@ -165,6 +198,8 @@ def _gateway_config(parts: Base, dev_secret: str | None) -> GatewayConfig:
         allowed_origins=settings.allowed_origins,
         trusted_proxies=settings.trusted_proxies,
         recovery_window=settings.recovery_window,
+        webhook_secrets=webhook_secrets(parts.settings),
+        simulators=simulators,
         dev_secret=dev_secret,
     )
 
@@ -200,6 +235,17 @@ def _database_answers(pool: Pool) -> Callable[[], Awaitable[None]]:
 EVERY_EVENT: Final = tuple(REGISTRY.types())
 
 
-def table_of_consumers() -> tuple[Consumer, ...]:
-    """The whole system's reactions: which group does what upon which events."""
-    return (Consumer(group="stats", handlers=dict.fromkeys(EVERY_EVENT, stats.count), reset=stats.reset),)
+async def _routed_elsewhere(_tx: Connection, _events: Sequence[Event]) -> None:
+    raise RuntimeError("only a worker routes events")
+
+
+def table_of_consumers(route: Handler = _routed_elsewhere) -> tuple[Consumer, ...]:
+    """The whole system's reactions: which group does what upon which events.
+
+    `route` is what tells people of events; who only asks which groups there are has none.
+    """
+    return (
+        Consumer(group="stats", handlers=dict.fromkeys(EVERY_EVENT, stats.count), reset=stats.reset),
+        Consumer(group=audiences.GROUP, handlers=dict.fromkeys(audiences.KEPT_BY, audiences.keep)),
+        Consumer(group=router.GROUP, handlers=dict.fromkeys(router.TOLD_OF, route)),
+    )

@@ -21,6 +21,8 @@ from ops.bench.growth import quick as quick_growth
 from ops.bench.recovery import RecoveryOptions, run_recovery
 from ops.bench.recovery import quick as quick_recovery
 from ops.bench.report import Report
+from ops.bench.route import RouteOptions, run_route
+from ops.bench.route import quick as quick_route
 from ops.bench.unicast import RATES, UnicastOptions, run_unicast
 from ops.bench.unicast import quick as quick_unicast
 from ops.embedded.errors import EmbeddedError
@@ -155,6 +157,23 @@ def growth(*, smoke: bool, **options: Any) -> Report:
 def bus(*, smoke: bool, **options: Any) -> Report:
     """Events through the streams, and from a POST to many sockets."""
     return run_bus(quick_bus() if smoke else BusOptions(**options), _say)
+
+
+@bench.command()
+@click.option(
+    "--people", default=100_000, show_default=True, type=click.IntRange(1_000), help="Followers told."
+)
+@click.option(
+    "--stored",
+    default=2_000_000,
+    show_default=True,
+    type=click.IntRange(20_000),
+    help="Notifications there are already, compared with 10,000.",
+)
+@_reporting
+def route(*, smoke: bool, **options: Any) -> Report:
+    """A walk through an audience beside a bare COPY, and what others feel of it."""
+    return run_route(quick_route() if smoke else RouteOptions(**options), _say)
 
 
 def show(report: Report, *, as_json: bool) -> None:

@@ -5,13 +5,18 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import click
 
 from ops.commands.options import data_dir_option
 
+if TYPE_CHECKING:
+    from ops.settings import Settings
+
 SEQ = click.IntRange(1, 2**63 - 1)
+MOST_STEPS = 100  # far more than any event has audiences
 
 
 class Group(click.ParamType[str]):
@@ -28,41 +33,91 @@ class Group(click.ParamType[str]):
         return str(value)
 
 
+class Aside(Group):
+    """The name of a group, `deliveries` or `walks`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from ops.aside import DELIVERIES, WALKS
+
+        return str(value) if value in {DELIVERIES, WALKS} else super().convert(value, param, ctx)
+
+
 @click.group()
 def dlq() -> None:
     """Look at parked and dead work, and redrive it."""
 
 
 @dlq.command("list")
-@click.option("--group", type=Group(), help="Only of this group.")
+@click.option("--group", type=Aside(), help="Only of this group; `deliveries`, `walks`: only those.")
 @click.option("--state", type=click.Choice(["dead", "parked", "all"]), default="all", show_default=True)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @data_dir_option
 def list_(group: str | None, state: str, limit: int, data_dir: Path | None) -> None:
-    """List parked and dead events, one line each."""
-    from ops.aside import find
+    """List parked and dead events, dead walks, and deliveries that failed; one line each."""
+    from ops.aside import DELIVERIES, WALKS
     from ops.effective import effective
 
-    states = ["dead", "parked"] if state == "all" else [state]
-    found = asyncio.run(find(effective(data_dir), group, states, limit))
-    for event in found:
-        error = (event.error or "").splitlines()[0][:80] if event.error else ""
-        what = f"{event.type or '(gone)'}  {event.subject}"
-        click.echo(f"{event.group}  {event.seq}  {event.state}  {event.attempts}×  {what}  {error}")
-    if not found:
+    settings = effective(data_dir)
+    lines = [] if group in {DELIVERIES, WALKS} else _events(settings, group, state, limit)
+    if group in {None, WALKS} and state != "parked":
+        lines += _walks(settings, limit)
+    if group in {None, DELIVERIES} and state != "parked":
+        lines += _deliveries(settings, limit)
+    for line in lines:
+        click.echo(line)
+    if not lines:
         click.echo("nothing is parked and nothing is dead", err=True)
 
 
+def _events(settings: "Settings", group: str | None, state: str, limit: int) -> list[str]:
+    from ops.aside import find
+
+    states = ["dead", "parked"] if state == "all" else [state]
+    lines = []
+    for event in asyncio.run(find(settings, group, states, limit)):
+        error = (event.error or "").splitlines()[0][:80] if event.error else ""
+        what = f"{event.type or '(gone)'}  {event.subject}"
+        lines.append(f"{event.group}  {event.seq}  {event.state}  {event.attempts}×  {what}  {error}")
+    return lines
+
+
+def _deliveries(settings: "Settings", limit: int) -> list[str]:
+    from ops.aside import DELIVERIES, failed_deliveries
+
+    return [
+        f"{DELIVERIES}  {one.id}  {one.status}  {one.attempts}×  {one.topic}  {one.channel} to {one.user_id}"
+        f"  {one.reason or ''}"
+        for one in asyncio.run(failed_deliveries(settings, limit))
+    ]
+
+
+def _walks(settings: "Settings", limit: int) -> list[str]:
+    from ops.aside import WALKS, dead_walks
+
+    return [
+        f"{WALKS}  {one.event_id}  dead  {one.attempts}×  {one.type or '(gone)'}  {one.done} people told"
+        f"  {(one.error or '').partition(chr(10))[0][:80]}"
+        for one in asyncio.run(dead_walks(settings, limit))
+    ]
+
+
 @dlq.command()
-@click.argument("seq", type=SEQ)
+@click.argument("name", metavar="SEQ|ID")
 @click.option("--group", type=Group(), help="Needed only when several groups set it aside.")
 @data_dir_option
-def show(seq: int, group: str | None, data_dir: Path | None) -> None:
-    """Show everything about the event with the number SEQ."""
-    from ops import aside
+def show(name: str, group: str | None, data_dir: Path | None) -> None:
+    """Show everything about the event with the number SEQ, or the delivery or the walks with the ID."""
     from ops.effective import effective
 
-    found = asyncio.run(aside.show(effective(data_dir), group, seq))
+    settings = effective(data_dir)
+    shown = _event(settings, group, SEQ(name)) if name.isdecimal() else _other(settings, _id(name))
+    click.echo(json.dumps(shown, indent=2, default=str))
+
+
+def _event(settings: "Settings", group: str | None, seq: int) -> dict[str, Any]:
+    from ops import aside
+
+    found = asyncio.run(aside.show(settings, group, seq))
     if not found:
         raise click.ClickException(
             f"no group has set aside an event with the number {seq}; `hub dlq list` shows them"
@@ -70,23 +125,57 @@ def show(seq: int, group: str | None, data_dir: Path | None) -> None:
     if len(found) > 1:
         names = ", ".join(event.group for event in found)
         raise click.UsageError(f"several groups set it aside, name one with --group: {names}")
-    click.echo(json.dumps(asdict(found[0]), indent=2, default=str))
+    return asdict(found[0])
+
+
+def _other(settings: "Settings", name: UUID) -> dict[str, Any] | list[dict[str, Any]]:
+    from ops import aside
+
+    if delivery := asyncio.run(aside.show_delivery(settings, name)):
+        return delivery
+    if walks := asyncio.run(aside.dead_walks(settings, MOST_STEPS, name)):
+        return [asdict(walk) for walk in walks]
+    raise click.ClickException(
+        f"no delivery and no dead walk has the id {name}; `hub dlq list` shows those that failed"
+    )
 
 
 @dlq.command()
-@click.option("--group", type=Group(), required=True)
-@click.argument("seqs", type=SEQ, nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All dead events of the group.")
+@click.option("--group", type=Aside(), required=True, help="A group, `deliveries` or `walks`.")
+@click.argument("names", nargs=-1, metavar="[SEQ|ID]...")
+@click.option(
+    "--all", "everything", is_flag=True, help="All dead events of the group; all that failed or died."
+)
 @data_dir_option
-def redrive(group: str, seqs: tuple[int, ...], everything: bool, data_dir: Path | None) -> None:
-    """Give dead events new attempts. They are late: later events of their subject may be done already."""
+def redrive(group: str, names: tuple[str, ...], everything: bool, data_dir: Path | None) -> None:
+    """Give dead events new attempts. They are late: later events of their subject may be done already.
+
+    Or deliveries, by their ids; one that is `unknown` may have arrived, and then arrives twice. Or walks, by
+    the ids of their events: they go on where they stand, and nobody is told twice.
+    """
     from ops import aside
     from ops.effective import effective
 
-    if everything == bool(seqs):
-        raise click.UsageError("name the numbers of events, or --all")
-    count = asyncio.run(aside.redrive(effective(data_dir), group, None if everything else seqs))
-    click.echo(f"{count} events get new attempts")
+    if everything == bool(names):
+        raise click.UsageError("name the numbers of events (or ids of deliveries or walks), or --all")
+    settings = effective(data_dir)
+    if group in {aside.DELIVERIES, aside.WALKS}:
+        again = aside.redrive_deliveries if group == aside.DELIVERIES else aside.redrive_walks
+        count = asyncio.run(again(settings, None if everything else [_id(name) for name in names]))
+    else:
+        seqs = None if everything else [int(SEQ(name)) for name in names]
+        count = asyncio.run(aside.redrive(settings, group, seqs))
+    what = group if group in {aside.DELIVERIES, aside.WALKS} else "events"
+    click.echo(f"{count} {what} get new attempts")
+
+
+def _id(name: str) -> UUID:
+    try:
+        return UUID(name)
+    except ValueError:
+        raise click.UsageError(
+            f"{name!r} is neither a number nor an id of a delivery or walk; `hub dlq list` shows them"
+        ) from None
 
 
 @click.command()

@@ -14,7 +14,7 @@ port_option = click.option("--port", default=8080, show_default=True, type=click
 @click.command()
 @host_option
 @port_option
-@click.option("--no-simulators", is_flag=True, help="Without simulators; this version has none to start.")
+@click.option("--no-simulators", is_flag=True, help="Without simulators of providers that are not set.")
 @data_dir_option
 def up(host: str, port: int, no_simulators: bool, data_dir: Path | None) -> None:
     """Run all roles with embedded services; --port 0 picks a free port."""
@@ -25,7 +25,7 @@ def up(host: str, port: int, no_simulators: bool, data_dir: Path | None) -> None
     settings = load(**({"data_dir": data_dir} if data_dir else {}))
     configure(settings.log_level, settings.log_format)
     try:
-        run_everything(settings, host, port)
+        run_everything(settings, host, port, simulate=not no_simulators)
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # Ctrl-C while starting
 

@@ -1,7 +1,14 @@
-"""Work that was set aside, as `hub dlq show` finds it."""
+"""Work that was set aside, as `hub dlq` finds it."""
+
+from datetime import UTC, datetime
+from uuid import UUID
 
 from bus import parked
+from ops import aside
+from ops.doctor import examine
+from ops.settings import Settings
 from schemas.db import Pool
+from schemas.ids import uuid7
 
 
 async def test_one_number_is_found_in_every_group_and_state(pool: Pool) -> None:
@@ -22,3 +29,88 @@ async def test_one_number_is_found_in_every_group_and_state(pool: Pool) -> None:
     ]
     assert [one.state for one in await parked.show(pool, "b", 7)] == ["dead"]
     assert await parked.show(pool, "b", 8) == []
+
+
+async def delivery(pool: Pool, status: str) -> UUID:
+    key = uuid7()
+    await pool.execute(
+        "INSERT INTO deliveries (id, user_id, event_id, notification_id, topic, priority, channel,"
+        " endpoint_id, address, status, due_at, created_at)"
+        " VALUES ($1, 'ann', $1, $1, 'tips', 0, 'email', $1, 'ann@example.com', $2, $3, $3)",
+        key,
+        status,
+        datetime(2026, 1, 31, 12, tzinfo=UTC),
+    )
+    return key
+
+
+async def test_failed_deliveries_are_found_and_redriven(database: str, pool: Pool) -> None:
+    settings = Settings.model_validate({"database_url": database})
+    first, second, unknown = [await delivery(pool, status) for status in ("failed", "failed", "unknown")]
+    await delivery(pool, "sent")
+    found = {one.id for one in await aside.failed_deliveries(settings, 10)}
+    assert found == {first, second, unknown}
+    assert len(await aside.failed_deliveries(settings, 1)) == 1
+    assert await aside.redrive_deliveries(settings, [first, uuid7()]) == 1
+    assert await aside.redrive_deliveries(settings, None) == 1
+    assert [one.id for one in await aside.failed_deliveries(settings, 10)] == [unknown]
+    assert await aside.redrive_deliveries(settings, [unknown]) == 1
+
+
+async def test_what_fails_while_all_is_redriven_waits_for_another_time(database: str, pool: Pool) -> None:
+    settings = Settings.model_validate({"database_url": database})
+    await delivery(pool, "failed")
+    later = await delivery(pool, "failed")
+    await pool.execute("UPDATE deliveries SET updated_at = now() - interval '1 hour'")
+    await pool.execute("UPDATE deliveries SET updated_at = now() + interval '1 hour' WHERE id = $1", later)
+    assert await aside.redrive_deliveries(settings, None) == 1
+    assert [one.id for one in await aside.failed_deliveries(settings, 10)] == [later]
+
+
+async def test_a_delivery_is_shown_with_its_record(database: str, pool: Pool) -> None:
+    settings = Settings.model_validate({"database_url": database})
+    failed = await delivery(pool, "failed")
+    await pool.execute("INSERT INTO delivery_attempts VALUES ($1, 1, now(), 'failed', 'no such box')", failed)
+    shown = await aside.show_delivery(settings, failed)
+    assert shown is not None
+    assert (shown["status"], [one["detail"] for one in shown["record"]]) == ("failed", ["no such box"])
+    assert await aside.show_delivery(settings, uuid7()) is None
+
+
+async def dead_walk(pool: Pool, seq: int) -> UUID:
+    key = uuid7()
+    await pool.execute(
+        "INSERT INTO walks (event_id, step, seq, accepted_at, state, attempts, done, error)"
+        " VALUES ($1, 1, $2, now(), 'dead', 3, 7, 'no luck')",
+        key,
+        seq,
+    )
+    return key
+
+
+async def test_dead_walks_are_found_and_redriven(database: str, pool: Pool) -> None:
+    settings = Settings.model_validate({"database_url": database})
+    first, second, third = [await dead_walk(pool, seq) for seq in (1, 2, 3)]
+    assert [one.event_id for one in await aside.dead_walks(settings, 2)] == [third, second]
+    (shown,) = await aside.dead_walks(settings, 10, first)
+    assert (shown.event_id, shown.done, shown.type, shown.error) == (first, 7, None, "no luck")
+    assert await aside.redrive_walks(settings, [first, uuid7()]) == 1
+    assert await aside.redrive_walks(settings, None) == 2
+    assert await aside.dead_walks(settings, 10) == []
+    assert await pool.fetchval("SELECT count(*) FROM walks WHERE state = 'open' AND done = 7") == 3
+
+
+async def test_the_doctor_says_what_was_given_up(database: str, pool: Pool) -> None:
+    settings = Settings.model_validate({"database_url": database})
+
+    async def said() -> tuple[bool, str]:
+        (found,) = [one for one in await examine(settings) if one.what == "dead work"]
+        return found.well, found.says
+
+    assert await said() == (True, "none")
+    await dead_walk(pool, 1)
+    for status in ("failed", "failed", "unknown"):
+        await delivery(pool, status)
+    well, says = await said()
+    assert not well
+    assert says.startswith("1 walks, 2 failed deliveries: `hub dlq list")

@@ -58,6 +58,33 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
             "HUB_PUBLIC_URL must be an address such as https://hub.example.com, without a path",
         ),
         ("HUB_LOG_LEVEL", "loud", "HUB_LOG_LEVEL must be 'debug', 'info', 'warning' or 'error'"),
+        (
+            "HUB_RESEND__API_KEY",
+            "re_1",
+            "HUB_RESEND__FROM is not set: with HUB_RESEND__API_KEY mails need a sender,"
+            " such as Hub <hub@example.com>",
+        ),
+        (
+            "HUB_RESEND__FROM",
+            "Hub",
+            "HUB_RESEND__FROM must be a sender such as hub@example.com or Hub <hub@example.com>",
+        ),
+        (
+            "HUB_RESEND__WEBHOOK_SECRET",
+            "secret",
+            "HUB_RESEND__WEBHOOK_SECRET must be a signing secret as Resend shows it, whsec_…",
+        ),
+        (
+            "HUB_RESEND__BASE_URL",
+            "resend",
+            "HUB_RESEND__BASE_URL must be an address such as https://api.resend.com",
+        ),
+        ("HUB_RESEND__KEY", "x", "HUB_RESEND__KEY is not a setting of the hub; `hub config` lists them"),
+        (
+            "HUB_LINK_SECRET",
+            "short",
+            "HUB_LINK_SECRET must have at least 32 bytes; `openssl rand -hex 32` makes one",
+        ),
         ("HUB_PARTITIONS", "9999", "HUB_PARTITIONS must be less than or equal to 256"),
     ],
 )
@@ -92,6 +119,16 @@ def test_no_secret_is_shown(url: str) -> None:
     assert "127.0.0.1" in str(found["HUB_DATABASE_URL"])
     assert "word@" not in str(found) + "@"
     assert "=word" not in str(found)
+
+
+def test_the_account_of_resend_is_set_and_shown_by_its_variables(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("HUB_RESEND__API_KEY", "re_very_secret")
+    environment.setenv("HUB_RESEND__FROM", "Hub <hub@example.com>")
+    settings = load()
+    assert settings.resend.sender == "Hub <hub@example.com>"
+    found = shown(settings)
+    assert found["HUB_RESEND__FROM"] == "Hub <hub@example.com>"
+    assert "very_secret" not in str(found)
 
 
 def test_every_setting_says_what_it_means() -> None:

@@ -4,10 +4,10 @@ import pytest
 from pydantic import SecretStr
 
 from bus.relay import LOCK
-from ops.doctor import examine
+from ops.doctor import Finding, examine
 from ops.embedded.postgres import EmbeddedPostgres
 from ops.settings import Settings
-from ops.wiring import base, workers
+from ops.wiring import base, table_of_consumers, workers
 from schemas.db import Pool, connect
 from tests.waiting import until
 
@@ -39,7 +39,7 @@ async def test_leases_are_given_back_after_an_error_too(settings: Settings, pool
     held = "SELECT count(*) FROM consumer_positions WHERE owner IS NOT NULL"
 
     async def all_held() -> bool:
-        return bool(await pool.fetchval(held) == 8)
+        return bool(await pool.fetchval(held) == 8 * len(table_of_consumers()))
 
     async def break_down() -> None:
         async with base(settings) as parts, workers(parts):
@@ -64,6 +64,30 @@ async def test_the_relay_of_another_database_does_not_count(
     assert await says() == "leads; 0 entries wait"
     await other.close()
     await own.close()
+
+
+async def test_the_doctor_says_how_far_a_group_is_behind(settings: Settings, pool: Pool) -> None:
+    async def found() -> Finding:
+        return next(finding for finding in await examine(settings) if finding.what == "groups")
+
+    await pool.execute("DELETE FROM consumer_positions")
+    await pool.execute(
+        "INSERT INTO consumer_positions (grp, partition, seq, owner, lease_until)"
+        " VALUES ('audiences', 0, 0, 'w1', now() + interval '1 hour'),"
+        " ('router', 0, 1500, 'w1', now() + interval '1 hour')"
+    )
+    await pool.execute(
+        "INSERT INTO relay_log (seq, partition, prev, relayed_at)"
+        " SELECT n, 0, n - 1, now() FROM generate_series(1, 1500) n"
+    )
+    groups = await found()
+    assert (groups.well, groups.says) == (
+        False,
+        "every partition has a worker; audiences is 1,500 events behind",
+    )
+    await pool.execute("UPDATE consumer_positions SET seq = 1500")
+    groups = await found()
+    assert (groups.well, groups.says) == (True, "every partition has a worker")
 
 
 async def test_of_a_database_that_is_not_migrated_the_doctor_says_one_thing(
