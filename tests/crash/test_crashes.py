@@ -69,13 +69,17 @@ async def assert_nothing_lost_nothing_doubled(dsn: str, publisher: Publisher) ->
         assert {row["id"] for row in await connection.fetch("SELECT id FROM events")} == ids
         assert await connection.fetchval("SELECT count(*) FROM events") == COUNT
         row = await connection.fetchrow(
-            "SELECT count(*) AS n, min(seq) AS low, max(seq) AS high, count(DISTINCT event_id) AS ids"
-            " FROM relay_log"
+            "SELECT count(event_id) AS events, count(DISTINCT event_id) AS ids, min(seq) AS low,"
+            " max(seq) - count(*) AS gaps FROM relay_log"
         )
         assert row is not None
-        assert tuple(row) == (COUNT, 1, COUNT, COUNT)
+        assert tuple(row) == (COUNT, COUNT, 1, 0)
         assert await connection.fetchval("SELECT sum(count)::bigint FROM stats_daily") == COUNT
         assert await connection.fetchval("SELECT count(*) FROM parked") == 0
+        # Everybody was told of each event once, and what belongs together is one notification.
+        assert await connection.fetchval("SELECT count(DISTINCT event_id) FROM decisions") == COUNT
+        assert await connection.fetchval("SELECT count(*) FROM decisions") == COUNT
+        assert await connection.fetchval("SELECT count(*) FROM notifications") == len(publisher.sent)
         recorded: dict[str, list[object]] = {}
         for row in await connection.fetch("SELECT id, subject FROM recorded ORDER BY n"):
             recorded.setdefault(row["subject"], []).append(row["id"])
@@ -90,7 +94,7 @@ async def settled(connection: Connection) -> bool:
         await connection.fetchval(
             "SELECT (SELECT count(*) FROM outbox) = 0"
             " AND (SELECT seq FROM relay_heads WHERE stream = 'log') >= $1"
-            " AND (SELECT count(DISTINCT grp) FROM consumer_positions) = 2"
+            " AND (SELECT count(DISTINCT grp) FROM consumer_positions) = 4"
             " AND NOT EXISTS (SELECT 1 FROM consumer_positions p"
             "   JOIN relay_heads h ON h.stream = 'events:' || p.partition WHERE p.seq < h.seq)",
             COUNT,

@@ -92,6 +92,7 @@ class Place {
       setTimeout(() => this.person.away || this.socket.connect(), AGAIN_MS * (1 + this.person.random()));
     });
     this.socket.onAny((name, event, offset) => {
+      if (name.startsWith("notification")) return; // of the inbox: no publisher knows what these should be
       if (event?.id !== undefined) this.tell("event", offset ?? null, event.id); // signals have no id
     });
   }
