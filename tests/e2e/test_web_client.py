@@ -34,7 +34,7 @@ async def top_of(shown: Locator) -> int:
 async def test_a_person_picks_who_they_are_and_is_live(browser: Browser, url: str) -> None:
     async with opened(browser) as page:
         await page.goto(url)
-        await page.get_by_role("button", name="Ann ann").click()
+        await page.get_by_role("button", name="Ann ann", exact=True).click()
         await live(page)
         await expect(page.get_by_role("button", name="Your menu, Ann")).to_be_visible()
         await page.reload()

@@ -152,7 +152,7 @@ async def test_a_phone_never_scrolls_sideways(browser: Browser, url: str, api: A
     content = unique("c")
     async with opened(browser, PHONE) as page:
         await page.goto(url)
-        await expect(page.get_by_role("button", name="Ann ann")).to_be_visible()
+        await expect(page.get_by_role("button", name="Ann ann", exact=True)).to_be_visible()
         assert await overflow(page) == 0
         await sign_in(page, url, "admin")
         await api.publish(post(content, title="Donaudampfschifffahrtsgesellschaft" * 6, zone="z" * 60))
@@ -171,7 +171,7 @@ async def test_assistive_technology_finds_its_way(
     content = unique("c")
     async with opened(browser, size, color_scheme=scheme) as page:
         await page.goto(url)
-        await expect(page.get_by_role("button", name="Ann ann")).to_be_visible()
+        await expect(page.get_by_role("button", name="Ann ann", exact=True)).to_be_visible()
         assert await stumbling_blocks(page) == []
         await sign_in(page, url, "admin")
         await api.publish(post(content))
