@@ -12,7 +12,8 @@ Guarantees, wherever a `Bus` is used:
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from schemas.errors import ExplainedError
 
@@ -32,18 +33,21 @@ class BusError(ExplainedError):
     """The stream server cannot be reached or refused; the entries are safe in PostgreSQL."""
 
 
-# Tuples, because a busy gateway makes three of these for every event: they cost a third of a dataclass.
+# Not frozen, though nobody changes them: a busy gateway makes three of these for every event, and that would
+# double what they cost.
 
 
-class Entry(NamedTuple):
-    """One entry of a stream: its number, the number before it, and its fields."""
+@dataclass(slots=True)
+class Entry:
+    """One entry of a stream: its number, the number before it, and its fields: names and values in turn."""
 
     seq: int
     prev: int
-    fields: tuple[tuple[bytes, bytes], ...]
+    fields: Sequence[bytes]
 
 
-class Target(NamedTuple):
+@dataclass(slots=True)
+class Target:
     """Who gets a packet: a namespace and rooms; a socket in several of the rooms gets it once.
 
     `packet` is the Socket.IO argument list as JSON text: `["content.liked",{…}]`. `name` is how the stream
@@ -66,9 +70,14 @@ class Target(NamedTuple):
         return tuple(self.name.decode().split("\0")[1:])
 
     @property
+    def is_wide(self) -> bool:
+        """Whether there are several rooms; the name of a single one is its place."""
+        return self.name.count(SEPARATOR) > 1
+
+    @property
     def places(self) -> tuple[bytes, ...]:
         """Each room together with the namespace, as `place` names it."""
-        if self.name.count(SEPARATOR) == 1:
+        if not self.is_wide:
             return (self.name,)
         namespace, *rooms = self.name.split(SEPARATOR)
         return tuple(namespace + SEPARATOR + room for room in rooms)
@@ -79,29 +88,33 @@ def place(namespace: str, room: str) -> bytes:
     return f"{namespace}\0{room}".encode()
 
 
-class PushEntry(NamedTuple):
+@dataclass(slots=True)
+class PushEntry:
     """What one entry of the push stream asks of a gateway: packets to deliver, or words to obey."""
 
     seq: int
     prev: int
     targets: tuple[Target, ...] = ()
     controls: tuple[tuple[str, ...], ...] = ()
-    accepted_ms: int | None = None
-    """When the event was accepted, in milliseconds since 1970; None for a push-only entry."""
+    accepted: bytes | None = None
+    """When the event was accepted, in milliseconds since 1970, as text; None for a push-only entry."""
 
     @classmethod
     def from_entry(cls, entry: Entry) -> "PushEntry":
+        fields = entry.fields
+        if len(fields) == 4 and fields[0] == b"at":  # most are events with one packet
+            return cls(entry.seq, entry.prev, (Target(fields[2], fields[3]),), (), fields[1])
         targets: list[Target] = []
         controls: list[tuple[str, ...]] = []
-        accepted_ms = None
-        for name, value in entry.fields:
+        accepted = None
+        for name, value in zip(fields[::2], fields[1::2], strict=True):
             if name == b"at":
-                accepted_ms = int(value)
+                accepted = value
             elif name == CONTROL:
                 controls.append(tuple(value.decode().split("\0")))
             else:
                 targets.append(Target(name, value))
-        return cls(entry.seq, entry.prev, tuple(targets), tuple(controls), accepted_ms)
+        return cls(entry.seq, entry.prev, tuple(targets), tuple(controls), accepted)
 
 
 class Bus(Protocol):

@@ -122,7 +122,7 @@ class PartitionWork:
                 await parked.settle(tx, self._lease, waiting.seq)
 
     def _job(self, entry: Entry) -> Job:
-        wire = orjson.loads(dict(entry.fields).get(b"event", b"null"))
+        wire = orjson.loads(entry.fields[1] if entry.fields else b"null")
         if wire is None:
             return Job(entry.seq, "", None, None, "retention took the event before it was handled")
         try:

@@ -53,7 +53,7 @@ class RelayLog:
         """Answer the entry of one event by its number."""
         row = await self._source.fetchrow(f"{FROM} WHERE r.seq = $1", seq)
         if row is None:
-            return Entry(seq, 0, ())
+            return Entry(seq, 0, [])
         return event_entry(row)
 
     async def head(self, stream: str) -> int:

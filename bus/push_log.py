@@ -88,9 +88,7 @@ class PushTail:
             return True
         ours = PushEntry.from_entry(self._last)
         found = [PushEntry.from_entry(entry) for entry in await self._log.push(ours.seq - 1, 1)]
-        return [(one.seq, one.prev, one.accepted_ms) for one in found] == [
-            (ours.seq, ours.prev, ours.accepted_ms)
-        ]
+        return [(one.seq, one.prev, one.accepted) for one in found] == [(ours.seq, ours.prev, ours.accepted)]
 
     async def _begin_anew(self, begin: Begin) -> int:
         head = await self._log.head(PUSH)
@@ -128,6 +126,6 @@ class PushTail:
         if not self.caught_up.is_set():
             return
         # The event that waited longest speaks for all that came with it; words to obey bear no time.
-        times = (int(value) for entry in entries for name, value in entry.fields[:1] if name == b"at")
+        times = (int(entry.fields[1]) for entry in entries if entry.fields and entry.fields[0] == b"at")
         if (accepted_ms := next(times, None)) is not None:
             telemetry.PUSH_LAG.observe(max(0.0, time.time() - accepted_ms / 1000))

@@ -78,9 +78,7 @@ class RedisBus:
     async def append(self, stream: str, last: int, entries: Sequence[Entry]) -> int:
         args: list[bytes | int] = [last]
         for entry in entries:
-            args += (entry.seq, 2 + 2 * len(entry.fields), b"prev", entry.prev)
-            for name, value in entry.fields:
-                args += (name, value)
+            args += (entry.seq, 2 + len(entry.fields), b"prev", entry.prev, *entry.fields)
         return await self._run(APPEND, stream, *args)
 
     async def last(self, streams: Sequence[str]) -> list[int]:
@@ -140,7 +138,7 @@ class RedisBus:
 
 def _entry(entry_id: bytes, fields: list[bytes]) -> Entry:
     """Make an entry of a raw one: names and values in turn, `prev` before all others."""
-    seq, (name, prev, *others) = int(entry_id.partition(b"-")[0]), fields
-    if name != b"prev":
-        return Entry(seq, FOREIGN, ())
-    return Entry(seq, int(prev), tuple(zip(others[::2], others[1::2], strict=True)))
+    seq = int(entry_id.partition(b"-")[0])
+    if fields[0] != b"prev":
+        return Entry(seq, FOREIGN, [])
+    return Entry(seq, int(fields[1]), fields[2:])

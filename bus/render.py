@@ -21,7 +21,7 @@ def partition_of(subject: str, partitions: int) -> int:
 
 def event_entry(row: Row) -> Entry:
     """Make the entry of an `events:{p}` stream: the CloudEvents JSON. Nothing when retention took it."""
-    fields = ((b"event", orjson.dumps(wire(row))),) if row["id"] is not None else ()
+    fields = [b"event", orjson.dumps(wire(row))] if row["id"] is not None else []
     return Entry(row["seq"], row["prev"], fields)
 
 
@@ -30,18 +30,19 @@ def push_entry(row: Row) -> Entry:
     return Entry(row["seq"], row["push_prev"], push_fields(row))
 
 
-def push_fields(row: Row) -> tuple[tuple[bytes, bytes], ...]:
+def push_fields(row: Row) -> list[bytes]:
     """Render what sockets get of a row; empty when nobody sees it live, and when retention took it."""
     if row["control"] is not None:
-        return ((CONTROL, SEPARATOR.join(word.encode() for word in row["control"])),)
+        return [CONTROL, SEPARATOR.join(word.encode() for word in row["control"])]
     if row["packet"] is not None:
         namespace, *rooms = row["target"]
-        return (Target.of(namespace, rooms, row["packet"].encode()),)
+        target = Target.of(namespace, rooms, row["packet"].encode())
+        return [target.name, target.packet]
     found = targets_of_row(row) if row["id"] is not None else []
     if not found:
-        return ()
+        return []
     at = b"%d" % int(row["accepted_at"].timestamp() * 1000)
-    return ((b"at", at), *found)
+    return [b"at", at, *(part for target in found for part in (target.name, target.packet))]
 
 
 def targets_of_row(row: Row) -> list[Target]:

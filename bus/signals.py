@@ -28,9 +28,9 @@ class Signals:
 
     async def publish(self, namespace: str, rooms: Sequence[str], name: str, data: Mapping[str, Any]) -> None:
         """Tell the sockets in some rooms; lost while the stream server is away."""
-        field, value = Target.of(namespace, rooms, packet(name, orjson.dumps(data)))
+        target = Target.of(namespace, rooms, packet(name, orjson.dumps(data)))
         try:
-            await self._bus.signal(field + SEPARATOR + value)
+            await self._bus.signal(target.name + SEPARATOR + target.packet)
         except BusError as error:
             telemetry.BUS_ERRORS.inc()
             self._say_lost("a signal was lost", signal=name, error=str(error))

@@ -199,7 +199,7 @@ class StreamWriter:
 
 
 def _weight(entry: Entry) -> int:
-    return sum(len(name) + len(value) for name, value in entry.fields)
+    return sum(map(len, entry.fields))
 
 
 def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

@@ -59,23 +59,23 @@ class Fanout:
 
     def deliver(self, entries: Sequence[PushEntry]) -> None:
         """Deliver what was read from the push stream: packets, or words to obey."""
-        waiting: list[PushEntry] = []
-        for entry in entries:
-            waiting.append(entry)
+        begin = 0
+        for place, entry in enumerate(entries):
             if entry.controls:
-                self._send(self._runs(waiting))  # what came before a word is not touched by it
-                waiting = []
+                self._send(self._runs(entries[begin : place + 1]))  # what came before is not touched by it
+                begin = place + 1
                 self._obey(entry)
-        self._send(self._runs(waiting))
+        self._send(self._runs(entries[begin:] if begin else entries))
 
     def _runs(self, entries: Sequence[PushEntry]) -> list[Run]:
         """Part the packets of some entries into runs; those that nobody here listens to are left out."""
         found: list[Run] = []
+        is_heard = self._membership.is_heard
         for entry in entries:
             for target in entry.targets:
+                if not is_heard(target):
+                    continue
                 if not found or found[-1].target.name != target.name:
-                    if not self._membership.is_heard(target):
-                        continue
                     found.append(Run(target))
                 found[-1].add(entry.seq, target.packet)
         return found
@@ -94,7 +94,7 @@ class Fanout:
         pieces: dict[EngineSocket, tuple[list[Run], list[bytes]]] = {}
         for run in found:
             for session in self._membership.members(run.target):
-                of_socket = pieces.get(socket := session.connection.socket)
+                of_socket = pieces.get(socket := session.socket)
                 if of_socket is None:
                     pieces[socket] = [run], [run.frames(session)]
                 else:
@@ -112,7 +112,7 @@ class Fanout:
         members = self._membership.members(run.target)
         sent = 0
         for session in members:
-            sent += session.connection.socket.send(run.frames(session))
+            sent += session.socket.send(run.frames(session))
         if members:
             DELIVERIES.labels(run.namespace).inc(sent * len(run))
 
@@ -122,7 +122,7 @@ class Fanout:
         if not members:
             return
         frame = frames.event(target.namespace, target.packet)
-        sent = sum(session.connection.socket.send(frame, droppable=True) for session in members)
+        sent = sum(session.socket.send(frame, droppable=True) for session in members)
         DELIVERIES.labels(target.namespace).inc(sent)
         SIGNALS_DROPPED.inc(len(members) - sent)
 

@@ -1,7 +1,7 @@
 """Owns what was sent within the recovery window: what a client that comes back may have missed."""
 
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -46,10 +46,11 @@ class Kept:
 
 
 class _Age(NamedTuple):
-    seq: int
+    """What was added at one moment: numbers, each with one of its places."""
+
     at: float
     size: int
-    places: Sequence[bytes]
+    kept: Sequence[tuple[int, bytes]]
 
 
 @dataclass(slots=True)
@@ -72,42 +73,39 @@ class History:
     _ages: deque[_Age] = field(default_factory=deque)
     _places: dict[bytes, Kept | deque[Kept]] = field(default_factory=dict)
     """By room, as `bus.base.place` names it; for words to obey, by user. Most have one entry at a time."""
-    _dropped: OrderedDict[bytes, int] = field(default_factory=OrderedDict)
-    """The number of the last entry dropped, in ascending order."""
+    _dropped: dict[bytes, int] = field(default_factory=dict)
+    _dropped_before: dict[bytes, int] = field(default_factory=dict)
+    """The number of the last entry dropped. When the younger one is full, the older one is forgotten."""
 
     def begin(self, position: int) -> None:
         """Forget everything: the next entry is the one after this number."""
         self._ages.clear()
         self._places.clear()
-        self._dropped.clear()
+        self._dropped, self._dropped_before = {}, {}
         self.size = 0
         self.floor = self.head = position
 
     def add(self, entries: Iterable[PushEntry]) -> None:
         """Keep entries that are delivered now."""
-        now = self.clock()
+        now, size = self.clock(), 0
+        kept: list[tuple[int, bytes]] = []
         for entry in entries:
-            self._keep(entry, now)
-        self._trim(now)
-
-    def _keep(self, entry: PushEntry, now: float) -> None:
-        seq, size = entry.seq, 0
-        places: Sequence[bytes] = ()
-        for target in entry.targets:
-            kept, of_target = Kept(seq, target), target.places
-            size += len(target.packet)
-            for one in of_target:
-                self._put(one, kept)
-            places = (*places, *of_target) if places else of_target
-        for words in entry.controls:
-            user = place("", words[1] if len(words) > 1 else "")
-            self._put(user, Kept(seq, None, words))
-            places = (*places, user)
-        self.head = seq
-        if places:
-            size += MENTION_BYTES * len(places)
+            seq = self.head = entry.seq
+            for target in entry.targets:
+                one = Kept(seq, target)
+                size += len(target.packet)
+                for room in target.places if target.is_wide else (target.name,):
+                    kept.append((seq, room))
+                    self._put(room, one)
+            for words in entry.controls:
+                user = place("", words[1] if len(words) > 1 else "")
+                kept.append((seq, user))
+                self._put(user, Kept(seq, None, words))
+        if kept:
+            size += MENTION_BYTES * len(kept)
             self.size += size
-            self._ages.append(_Age(seq, now, size, places))
+            self._ages.append(_Age(now, size, kept))
+        self._trim(now)
 
     def _put(self, one: bytes, kept: Kept) -> None:
         found = self._places.setdefault(one, kept)
@@ -122,23 +120,29 @@ class History:
         while self._ages and (self._ages[0].at < now - self.window_s or self.size > self.max_bytes):
             age = self._ages.popleft()
             self.size -= age.size
-            for one in age.places:
-                self._drop(one, age.seq)
-        while len(self._dropped) > self.quiet_places:
-            _, self.floor = self._dropped.popitem(last=False)
+            self._drop(age.kept)
+        if len(self._dropped) > self.quiet_places:
+            self.floor = max(self._dropped_before.values(), default=self.floor)
+            self._dropped, self._dropped_before = {}, self._dropped
 
-    def _drop(self, one: bytes, seq: int) -> None:
-        kept = self._places[one]
-        if isinstance(kept, deque):
-            kept.popleft()
-        if isinstance(kept, Kept) or not kept:
-            del self._places[one]
-            self.size -= PLACE_BYTES
-        self._dropped[one] = seq
-        self._dropped.move_to_end(one)
+    def _drop(self, mentions: Sequence[tuple[int, bytes]]) -> None:
+        places, dropped = self._places, self._dropped
+        for seq, one in mentions:
+            kept = places[one]
+            if isinstance(kept, Kept) or len(kept) == 1:
+                del places[one]
+                self.size -= PLACE_BYTES
+            else:
+                kept.popleft()
+            dropped[one] = seq
+
+    def _dropped_upto(self, one: bytes) -> int:
+        """Answer a number above which every entry of a place is here."""
+        upto = self._dropped.get(one)
+        return self._dropped_before.get(one, self.floor) if upto is None else upto
 
     def _is_whole(self, one: bytes, after: int) -> bool:
-        return self._dropped.get(one, self.floor) <= after
+        return self._dropped_upto(one) <= after
 
     def _of(self, one: bytes) -> Sequence[Kept]:
         kept = self._places.get(one, ())
@@ -150,7 +154,7 @@ class History:
 
     def _last(self, one: bytes) -> int:
         kept = self._of(one)
-        return kept[-1].seq if kept else self._dropped.get(one, self.floor)
+        return kept[-1].seq if kept else self._dropped_upto(one)
 
     def missed(
         self, namespace: str, rooms: Mapping[str, int], after: int, max_bytes: int

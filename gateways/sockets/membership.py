@@ -40,15 +40,15 @@ class Membership:
 
     def is_heard(self, target: Target) -> bool:
         """Say whether anybody is in any of the rooms."""
-        return any(one in self._places for one in target.places)
+        known = self._places
+        return target.name in known if not target.is_wide else any(one in known for one in target.places)
 
     def members(self, target: Target) -> Sequence[Session]:
         """Who is in any of the rooms, each once; a copy, because sending may end a session."""
         known = self._places
-        found = [known[one] for one in target.places if one in known]
-        if not found:
-            return ()
-        return tuple(found[0] if len(found) == 1 else set[Session]().union(*found))
+        if not target.is_wide:
+            return tuple(known.get(target.name, ()))
+        return tuple(set[Session]().union(*(known[one] for one in target.places if one in known)))
 
     def of_user(self, user: str) -> Sequence[Session]:
         return tuple(self._users.get(user, ()))

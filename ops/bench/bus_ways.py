@@ -125,7 +125,8 @@ async def _xadd(client: Redis, stream: str, given: Sequence[Entry]) -> int:
     for chunk in _chunks(given):
         async with client.pipeline(transaction=False) as pipe:
             for entry in chunk:
-                fields: dict[Any, Any] = {b"prev": entry.prev, **dict(entry.fields)}
+                names, values = entry.fields[::2], entry.fields[1::2]
+                fields: dict[Any, Any] = {b"prev": entry.prev, **dict(zip(names, values, strict=True))}
                 pipe.xadd(stream, fields, id=f"{entry.seq}-0")
             added += len(await pipe.execute())
     return added
@@ -150,7 +151,10 @@ def entries(count: int) -> list[Entry]:
     """What the relay makes of an event of 300 bytes."""
     packet = b'["content.created",{"id":"01990000-0000-7000-8000-000000000001","data":"%b"}]' % (b"x" * 220)
     target = Target.of("/feed", ("feed",), packet)
-    return [Entry(seq, seq - 1, ((b"at", b"1800000000000"), target)) for seq in range(1, count + 1)]
+    return [
+        Entry(seq, seq - 1, [b"at", b"1800000000000", target.name, target.packet])
+        for seq in range(1, count + 1)
+    ]
 
 
 def _chunks(given: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

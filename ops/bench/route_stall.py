@@ -71,7 +71,7 @@ class Tipping:
         now = time.monotonic()
         for entry in entries:
             for target in entry.targets:
-                if entry.accepted_ms is None and _NEEDLE in target.packet:
+                if entry.accepted is None and _NEEDLE in target.packet:
                     for event_id in orjson.loads(target.packet)[1]["data"]["event_ids"]:
                         self._heard.setdefault(UUID(event_id), now)
         self._news.set()

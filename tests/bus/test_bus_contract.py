@@ -23,7 +23,7 @@ async def bus(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
 
 
 def entry(seq: int, prev: int, value: bytes = b"v") -> Entry:
-    return Entry(seq, prev, ((b"event", value), (b"/feed\0zone:a b", b"\x00\xff")))
+    return Entry(seq, prev, [b"event", value, b"/feed\0zone:a b", b"\x00\xff"])
 
 
 async def test_what_was_appended_is_read_back_with_its_fields(bus: Bus) -> None:

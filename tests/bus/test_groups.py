@@ -144,7 +144,7 @@ async def test_what_only_a_stream_holds_is_not_handled(
     # as after a database was put back from a backup: the streams go on where the log ended once
     gone = ContentLiked(content_id="c0", author="ann", actor="bob")
     for partition in range(PARTITIONS):
-        entry = Entry(1, 0, ((b"event", orjson.dumps(gone.to_wire())),))
+        entry = Entry(1, 0, [b"event", orjson.dumps(gone.to_wire())])
         await bus.append(events_stream(partition), 0, [entry])
     with capture_logs() as logs:
         start()

@@ -53,7 +53,7 @@ def test_the_note_of_a_tip_is_for_the_receiver_only() -> None:
 
 
 def test_a_row_without_its_event_is_shown_to_nobody() -> None:
-    assert push_fields({"control": None, "packet": None, "id": None}) == ()
+    assert push_fields({"control": None, "packet": None, "id": None}) == []
 
 
 @given(st.integers(1, 10_000))

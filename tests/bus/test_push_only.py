@@ -47,7 +47,7 @@ async def test_they_keep_their_place_among_the_events(
     entries = await pushed(bus, 4)
     assert targets(entries)[1:3] == [(MANY,), (ONE,)]
     assert [entry.prev for entry in entries] == [0, 1, 2, 3]
-    assert [entry.accepted_ms is None for entry in entries] == [False, True, True, False]
+    assert [entry.accepted is None for entry in entries] == [False, True, True, False]
     rows = await pool.fetch("SELECT partition, prev FROM relay_log WHERE packet IS NOT NULL")
     assert [tuple(row) for row in rows] == [(None, None)] * 2
     assert sorted(await bus.last([events_stream(p) for p in range(PARTITIONS)])) == [0, 0, 0, 4]

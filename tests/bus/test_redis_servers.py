@@ -27,7 +27,7 @@ async def bus(cluster_urls: str) -> AsyncIterator[RedisBus]:
 
 
 def entry(seq: int) -> Entry:
-    return Entry(seq, seq - 1, ((b"event", b"v"),))
+    return Entry(seq, seq - 1, [b"event", b"v"])
 
 
 def test_addresses_are_parted_at_commas_that_begin_an_address() -> None:

@@ -100,7 +100,7 @@ async def test_a_flushed_server_is_filled_again_from_the_log(
 async def test_a_stream_from_another_history_is_made_anew(
     pool: Pool, bus: Bus, relay: Relay, publish: Publish
 ) -> None:
-    await bus.append(PUSH, 0, [Entry(9_000, 0, ((b"/feed\0feed", b"[]"),))])
+    await bus.append(PUSH, 0, [Entry(9_000, 0, [b"/feed\0feed", b"[]"])])
     task = spawn(relay.run(), name="relay")
     await publish(3)
     await relayed(pool, 3)

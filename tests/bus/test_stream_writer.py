@@ -27,7 +27,7 @@ class Relaying(StreamLog):
 
     def commit(self, count: int, size: int = 1) -> list[Entry]:
         first = len(self.entries) + 1
-        made = [Entry(seq, seq - 1, ((b"at", b"1" * size),)) for seq in range(first, first + count)]
+        made = [Entry(seq, seq - 1, [b"at", b"1" * size]) for seq in range(first, first + count)]
         self.entries += made
         return made
 

@@ -140,7 +140,7 @@ class House:
         return [
             (target.rooms, *orjson.loads(target.packet))
             for entry in entries
-            if entry.accepted_ms is None
+            if entry.accepted is None
             for target in entry.targets
         ]
 

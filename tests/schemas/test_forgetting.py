@@ -146,10 +146,10 @@ async def test_a_packet_for_many_loses_one_room_and_one_that_names_the_person_go
     await erase_user(pool, "eve")
     entries = await RelayLog(pool).push(0, 10)
     assert [entry.fields for entry in entries] == [
-        ((b"/n\0user:ann", b'["x",{}]'),),
-        (),
-        (),
-        ((b"/n\0user:bob", b'["x",{"actors":["eve2"]}]'),),
+        [b"/n\0user:ann", b'["x",{}]'],
+        [],
+        [],
+        [b"/n\0user:bob", b'["x",{"actors":["eve2"]}]'],
     ]
     assert [entry.prev for entry in entries] == [0, 1, 2, 3]
 
