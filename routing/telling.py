@@ -167,6 +167,7 @@ def _write(written: _Written, one: _Chosen, gathered: dict[Key, Gathered], now: 
     """Make the rows of one telling, but for notifications that gather."""
     notification, fresh = one.notification, one.fresh
     event_id, topic, actor = notification.event_id, notification.topic, notification.actor
+    gathers = notification.collapse is not None
     rest = tuple(getattr(fresh, name) for name in NAMES[1:])
     inbox = []
     for to, choice in one.choices:
@@ -175,7 +176,8 @@ def _write(written: _Written, one: _Chosen, gathered: dict[Key, Gathered], now: 
             shown_as = gathered[to.user, notification.collapse].stored.id
         elif choice.in_app:
             inbox.append(to.user)
-        written.decisions.append((event_id, to.user, shown_as, topic, actor, choice.decided, now))
+        row = (event_id, to.user, shown_as, topic, actor, choice.decided, now, gathers)
+        written.decisions.append(row)
         if to.endpoints:
             written.deliveries += _deliveries(notification, to, choice.decisions, shown_as, now)
     if inbox:

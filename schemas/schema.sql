@@ -52,7 +52,8 @@ CREATE TABLE public.decisions (
     topic text NOT NULL,
     actor text,
     decided jsonb NOT NULL,
-    at timestamp with time zone NOT NULL
+    at timestamp with time zone NOT NULL,
+    gathers boolean DEFAULT true NOT NULL
 );
 
 CREATE TABLE public.deliveries (
@@ -387,7 +388,7 @@ ALTER TABLE ONLY public.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
 
 ALTER TABLE ONLY public.notifications
-    ADD CONSTRAINT notifications_pkey PRIMARY KEY (user_id, id);
+    ADD CONSTRAINT notifications_pkey PRIMARY KEY (id, user_id);
 
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (n);
@@ -435,9 +436,9 @@ CREATE INDEX consumer_commits_age ON public.consumer_commits USING brin (at) WIT
 
 CREATE INDEX decisions_age ON public.decisions USING brin (at);
 
-CREATE INDEX decisions_notification ON public.decisions USING btree (user_id, notification_id, actor);
+CREATE INDEX decisions_notification ON public.decisions USING btree (user_id, notification_id, actor) WHERE gathers;
 
-CREATE INDEX decisions_user ON public.decisions USING btree (user_id, at DESC, event_id);
+CREATE INDEX decisions_user ON public.decisions USING btree (user_id, at DESC);
 
 CREATE INDEX deliveries_due ON public.deliveries USING btree (channel, priority, due_at) WHERE (status = ANY (ARRAY['queued'::text, 'held'::text]));
 
@@ -461,7 +462,7 @@ CREATE INDEX event_ids_age ON public.event_ids USING brin (accepted_at);
 
 CREATE INDEX idempotency_keys_age ON public.idempotency_keys USING btree (created_at);
 
-CREATE INDEX notifications_list ON public.notifications USING btree (user_id, updated_at DESC, id DESC);
+CREATE INDEX notifications_list ON public.notifications USING btree (user_id, updated_at DESC);
 
 CREATE UNIQUE INDEX notifications_open ON public.notifications USING btree (user_id, collapse_key) WHERE ((state = 'unread'::text) AND (collapse_key IS NOT NULL));
 

@@ -59,10 +59,10 @@ SELECT 'u' || {id}, md5((n / 1000)::text)::uuid, 'follows', 'standard', 'bench p
 FROM generate_series($1::int, $2::int - 1) n
 """
 STORE_DECISIONS: Final = """
-INSERT INTO decisions (event_id, user_id, notification_id, topic, actor, decided, at)
+INSERT INTO decisions (event_id, user_id, notification_id, topic, actor, decided, at, gathers)
 SELECT {event}, 'u' || {id}, md5((n / 1000)::text)::uuid, 'follows', 'bench',
        '[{{"channel": "in_app", "endpoint": null, "action": "send", "reason": "wanted", "until": null,
-           "at": "2026-01-01T00:00:00.000Z"}}]', {at}
+           "at": "2026-01-01T00:00:00.000Z"}}]', {at}, false
 FROM generate_series($1::int, $2::int - 1) n
 """
 _PLACES: Final = {

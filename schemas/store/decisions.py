@@ -20,6 +20,8 @@ class StoredDecision:
     actor: str | None
     decided: list[dict[str, Any]]
     at: datetime
+    gathers: bool
+    """Whether the notification may hold other events, too."""
 
 
 NAMES: Final = tuple(field.name for field in fields(StoredDecision))
@@ -40,7 +42,7 @@ GATHERED: Final = """
 SELECT DISTINCT g.user_id, g.notification_id, g.actor
 FROM unnest($1::text[], $2::uuid[], $3::text[]) AS g (user_id, notification_id, actor)
 WHERE EXISTS (SELECT FROM decisions d WHERE d.user_id = g.user_id
-              AND d.notification_id = g.notification_id AND d.actor = g.actor)
+              AND d.notification_id = g.notification_id AND d.actor = g.actor AND d.gathers)
 """
 OF_USER: Final = f"""
 SELECT {COLUMNS} FROM decisions d

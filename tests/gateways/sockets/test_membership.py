@@ -1,6 +1,7 @@
 """Who is in which room: whatever happens in whatever order, the index agrees with the sessions."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 from hypothesis import settings
@@ -36,7 +37,9 @@ class Comings(RuleBasedStateMachine):
     )
     def come(self, namespace: str, user: str, rooms: set[str]) -> None:
         principal = Principal(user, frozenset({"user"}), None, None, EXPIRY, "")
-        session = Session(f"{len(self.expected)}", namespace, cast("Connection", None), principal)
+        session = Session(
+            f"{len(self.expected)}", namespace, cast("Connection", SimpleNamespace(socket=None)), principal
+        )
         self.here.append(session)
         self.expected[session] = set(rooms)
         self.membership.add(session, dict.fromkeys(rooms, 0))
