@@ -56,10 +56,16 @@ class Target:
 
     name: bytes
     packet: bytes
+    is_wide: bool
+    """Whether there are several rooms; the name of a single one is its place."""
 
     @classmethod
     def of(cls, namespace: str, rooms: Iterable[str], packet: bytes) -> "Target":
-        return cls(SEPARATOR.join(part.encode() for part in (namespace, *rooms)), packet)
+        return cls.named(SEPARATOR.join(part.encode() for part in (namespace, *rooms)), packet)
+
+    @classmethod
+    def named(cls, name: bytes, packet: bytes) -> "Target":
+        return cls(name, packet, name.count(SEPARATOR) > 1)
 
     @property
     def namespace(self) -> str:
@@ -68,11 +74,6 @@ class Target:
     @property
     def rooms(self) -> tuple[str, ...]:
         return tuple(self.name.decode().split("\0")[1:])
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether there are several rooms; the name of a single one is its place."""
-        return self.name.count(SEPARATOR) > 1
 
     @property
     def places(self) -> tuple[bytes, ...]:
@@ -101,9 +102,14 @@ class PushEntry:
 
     @classmethod
     def from_entry(cls, entry: Entry) -> "PushEntry":
-        fields = entry.fields
+        return cls.of(entry.seq, entry.prev, entry.fields)
+
+    @classmethod
+    def of(cls, seq: int, prev: int, fields: Sequence[bytes]) -> "PushEntry":
+        """Read the fields of an entry."""
         if len(fields) == 4 and fields[0] == b"at":  # most are events with one packet
-            return cls(entry.seq, entry.prev, (Target(fields[2], fields[3]),), (), fields[1])
+            _, at, name, packet = fields
+            return cls(seq, prev, (Target(name, packet, name.count(SEPARATOR) > 1),), (), at)
         targets: list[Target] = []
         controls: list[tuple[str, ...]] = []
         accepted = None
@@ -113,8 +119,8 @@ class PushEntry:
             elif name == CONTROL:
                 controls.append(tuple(value.decode().split("\0")))
             else:
-                targets.append(Target(name, value))
-        return cls(entry.seq, entry.prev, tuple(targets), tuple(controls), accepted)
+                targets.append(Target.named(name, value))
+        return cls(seq, prev, tuple(targets), tuple(controls), accepted)
 
 
 class Bus(Protocol):
@@ -133,6 +139,10 @@ class Bus(Protocol):
 
     async def read(self, stream: str, after: int, *, count: int, block_ms: int) -> list[Entry]:
         """Answer up to `count` entries above `after`, waiting up to `block_ms` for the first."""
+        ...
+
+    async def read_push(self, after: int, *, count: int, block_ms: int) -> list[PushEntry]:
+        """The same of the push stream, as what it asks of a gateway."""
         ...
 
     async def tail(self, stream: str) -> Entry | None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from bus.base import Entry
+from bus.base import PUSH, Entry, PushEntry
 
 
 @dataclass
@@ -47,6 +47,10 @@ class MemoryBus:
         except TimeoutError:
             return []  # a quiet stream is an answer, not a failure
         return above()
+
+    async def read_push(self, after: int, *, count: int, block_ms: int) -> list[PushEntry]:
+        entries = await self.read(PUSH, after, count=count, block_ms=block_ms)
+        return [PushEntry.from_entry(entry) for entry in entries]
 
     async def tail(self, stream: str) -> Entry | None:
         entries = self._streams[stream].entries

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from bus import telemetry
-from bus.base import PUSH, Bus, BusError, Entry, PushEntry
+from bus.base import PUSH, Bus, BusError, PushEntry
 from bus.log import RelayLog
 from bus.pace import Pace
 from bus.seldom import Seldom
@@ -39,7 +39,7 @@ class PushTail:
         self._say_gap = Seldom(log)
         self.position: int | None = None
         """The number of the last entry delivered; None until the tail has begun."""
-        self._last: Entry | None = None
+        self._last: PushEntry | None = None
         self.caught_up = asyncio.Event()
         """Set when everything is delivered that was there when the tail began."""
 
@@ -64,7 +64,7 @@ class PushTail:
                     position = head = await self._begin_anew(begin)
                 elif entries:
                     self._observe(entries)
-                    deliver([PushEntry.from_entry(entry) for entry in entries])
+                    deliver(entries)
                     self._last = entries[-1]
                     position = self.position = self._last.seq
                     if pause := self._pace.pause_s(len(entries), time.monotonic()):
@@ -72,7 +72,7 @@ class PushTail:
 
         await forever(follow, name="push tail", pause_s=PAUSE_S)
 
-    async def _is_elsewhere(self, entries: Sequence[Entry], position: int) -> bool:
+    async def _is_elsewhere(self, entries: Sequence[PushEntry], position: int) -> bool:
         """Say whether the log was put back from a backup: its entries do not follow our position."""
         if entries:
             return entries[0].prev != position
@@ -86,8 +86,8 @@ class PushTail:
         """
         if self._last is None:
             return True
-        ours = PushEntry.from_entry(self._last)
-        found = [PushEntry.from_entry(entry) for entry in await self._log.push(ours.seq - 1, 1)]
+        ours = self._last
+        found = await self._logged(ours.seq - 1, 1)
         return [(one.seq, one.prev, one.accepted) for one in found] == [(ours.seq, ours.prev, ours.accepted)]
 
     async def _begin_anew(self, begin: Begin) -> int:
@@ -102,30 +102,33 @@ class PushTail:
         begin(position)
         return position
 
-    async def _next(self, position: int) -> list[Entry]:
+    async def _next(self, position: int) -> list[PushEntry]:
         """Answer what follows a position; nothing when there was nothing for a while."""
         if self._away.now():
             await asyncio.sleep(PAUSE_S)
-            return await self._log.push(position, BATCH)
+            return await self._logged(position)
         try:
-            entries = await self._bus.read(PUSH, position, count=BATCH, block_ms=BLOCK_MS)
+            entries = await self._bus.read_push(position, count=BATCH, block_ms=BLOCK_MS)
         except BusError as error:
             self._away.note()
             self._say_away("the gateway reads the log itself", error=str(error))
-            return await self._log.push(position, BATCH)
+            return await self._logged(position)
         if not entries:  # it may be nobody's turn, or nobody who can write to the stream
-            return await self._log.push(position, BATCH)
+            return await self._logged(position)
         if entries[0].prev != position:
             telemetry.PUSH_GAPS.inc()
             self._say_gap("a gap is filled from the log", after=position, found=entries[0].seq)
-            return await self._log.push(position, BATCH)
+            return await self._logged(position)
         return unbroken(entries, position)
 
-    def _observe(self, entries: Sequence[Entry]) -> None:
+    async def _logged(self, after: int, limit: int = BATCH) -> list[PushEntry]:
+        return [PushEntry.from_entry(entry) for entry in await self._log.push(after, limit)]
+
+    def _observe(self, entries: Sequence[PushEntry]) -> None:
         telemetry.PUSH_SEQ.set(entries[-1].seq)
         if not self.caught_up.is_set():
             return
         # The event that waited longest speaks for all that came with it; words to obey bear no time.
-        times = (int(entry.fields[1]) for entry in entries if entry.fields and entry.fields[0] == b"at")
+        times = (int(entry.accepted) for entry in entries if entry.accepted)
         if (accepted_ms := next(times, None)) is not None:
             telemetry.PUSH_LAG.observe(max(0.0, time.time() - accepted_ms / 1000))

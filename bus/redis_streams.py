@@ -5,13 +5,13 @@ It may be repeated: it does nothing when the stream has moved on.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from redis.exceptions import NoScriptError
 
-from bus.base import PUSH, Entry
+from bus.base import PUSH, Entry, PushEntry
 from bus.redis_servers import RedisServers
 
 FOREIGN: Final = -1
@@ -62,6 +62,10 @@ end
 return sum
 """)
 
+Made = TypeVar("Made")
+Make = Callable[[int, int, Sequence[bytes]], Made]
+"""Makes something of an entry's number, the number before it, and its fields."""
+
 MAX_BLOCK_MS: Final = 1000  # well under the time-out, or a quiet stream would look like a dead server
 
 
@@ -85,16 +89,22 @@ class RedisBus:
         return [await self._run(APPEND, stream) for stream in streams]
 
     async def read(self, stream: str, after: int, *, count: int, block_ms: int) -> list[Entry]:
+        return await self._read(stream, after, count, block_ms, Entry)
+
+    async def read_push(self, after: int, *, count: int, block_ms: int) -> list[PushEntry]:
+        return await self._read(PUSH, after, count, block_ms, PushEntry.of)
+
+    async def _read(self, stream: str, after: int, count: int, block_ms: int, make: Make[Made]) -> list[Made]:
         key, wait = self._key(stream), ("BLOCK", min(block_ms, MAX_BLOCK_MS)) if block_ms else ()
         async with self._servers.conversation(key) as say:
             reply = await say("XREAD", "COUNT", count, *wait, "STREAMS", key, f"{after}-0")
-        return [_entry(*raw) for raw in reply[0][1]] if reply else []
+        return [_made(make, *raw) for raw in reply[0][1]] if reply else []
 
     async def tail(self, stream: str) -> Entry | None:
         key = self._key(stream)
         async with self._servers.conversation(key) as say:
             reply = await say("XREVRANGE", key, "+", "-", "COUNT", 1)
-        return _entry(*reply[0]) if reply else None
+        return _made(Entry, *reply[0]) if reply else None
 
     async def trim(self, stream: str, upto: int) -> None:
         key = self._key(stream)
@@ -136,9 +146,9 @@ class RedisBus:
                 return int(await say("EVAL", script.text, 1, key, *args))
 
 
-def _entry(entry_id: bytes, fields: list[bytes]) -> Entry:
+def _made(make: Make[Made], entry_id: bytes, fields: list[bytes]) -> Made:
     """Make an entry of a raw one: names and values in turn, `prev` before all others."""
     seq = int(entry_id.partition(b"-")[0])
     if fields[0] != b"prev":
-        return Entry(seq, FOREIGN, [])
-    return Entry(seq, int(fields[1]), fields[2:])
+        return make(seq, FOREIGN, [])
+    return make(seq, int(fields[1]), fields[2:])

@@ -43,7 +43,7 @@ class Signals:
                 async with self._bus.signals() as heard:
                     async for payload in heard:
                         # JSON text holds no raw NUL, so the last one parts rooms and packet
-                        deliver(Target(*payload.rsplit(SEPARATOR, 1)))
+                        deliver(Target.named(*payload.rsplit(SEPARATOR, 1)))
             except BusError as error:
                 self._say_deaf("no signals are heard", error=str(error))
 

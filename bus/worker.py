@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Collection
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
-from bus.base import Bus, BusError, Entry, events_stream
+from bus.base import Bus, BusError, Entry, PushEntry, events_stream
 from bus.consumer import Consumer, PartitionWork
 from bus.log import RelayLog
 from bus.positions import Lease, LostLeaseError, Positions
@@ -129,6 +129,9 @@ class GroupWorker:
         return unbroken(entries, position) or await relay_log.events(partition, position, BATCH)
 
 
+Followed = TypeVar("Followed", Entry, PushEntry)
+
+
 class Away:
     """Remembers that the stream server did not answer, so that not every read waits for it."""
 
@@ -145,7 +148,7 @@ class Away:
         return asyncio.get_running_loop().time() < self._until
 
 
-def unbroken(entries: list[Entry], position: int) -> list[Entry]:
+def unbroken(entries: list[Followed], position: int) -> list[Followed]:
     """Answer the entries up to the first gap: each must name the one before it."""
     for index, entry in enumerate(entries):
         if entry.prev != position:

@@ -26,23 +26,24 @@ class TooMuchError(Exception):
 class Kept:
     """One packet of one entry, or a word about a user."""
 
-    __slots__ = ("framed", "seq", "target", "words")
+    __slots__ = ("said", "seq")
 
-    def __init__(self, seq: int, target: Target | None, words: tuple[str, ...] = ()) -> None:
+    def __init__(self, seq: int, said: "Target | bytes | tuple[str, ...]") -> None:
         self.seq = seq
-        self.target = target
-        self.words = words
-        self.framed = b""
+        self.said = said
+        """A packet, as bytes once it was framed; or a word with its arguments."""
 
     def bytes_at_most(self) -> int:
-        return len(self.framed) or (len(self.target.packet) if self.target else 0) + FRAME_BYTES
+        return len(self.said.packet if isinstance(self.said, Target) else self.said) + FRAME_BYTES
 
     def frame(self) -> bytes:
         """With its offset; made when the first client needs it."""
-        if self.target is not None:
-            self.framed = frames.numbered(self.target.namespace, self.target.packet, self.seq)
-            self.target = None
-        return self.framed
+        if isinstance(self.said, Target):
+            self.said = frames.numbered(self.said.namespace, self.said.packet, self.seq)
+        return self.said if isinstance(self.said, bytes) else b""
+
+    def words(self) -> tuple[str, ...]:
+        return self.said if isinstance(self.said, tuple) else ()
 
 
 class _Age(NamedTuple):
@@ -100,7 +101,7 @@ class History:
             for words in entry.controls:
                 user = place("", words[1] if len(words) > 1 else "")
                 kept.append((seq, user))
-                self._put(user, Kept(seq, None, words))
+                self._put(user, Kept(seq, words))
         if kept:
             size += MENTION_BYTES * len(kept)
             self.size += size
@@ -187,7 +188,7 @@ class History:
         one = place("", user)
         if not self._is_whole(one, after):
             return None
-        said = [(kept.seq, kept.words) for kept in self._above(one, after)]
+        said = [(kept.seq, kept.words()) for kept in self._above(one, after)]
         return said[::-1]
 
     def _above(self, one: bytes, after: int) -> Iterator[Kept]:

@@ -60,12 +60,14 @@ static int64_t publish_due(const struct phase *phase, struct progress *progress,
 static struct progress drive(const struct phase *phase, int64_t begin)
 {
     struct progress progress = {0, 0};
+    pump_stay_awake(phase->kind == PHASE_WINDOW);
     int64_t length = (int64_t)(phase->seconds * SECOND);
     for (int64_t elapsed; (elapsed = now() - begin) < length;) {
         int64_t wait = publish_due(phase, &progress, elapsed);
         publisher_flush();
         pump(wait);
     }
+    pump_stay_awake(false);
     return progress;
 }
 

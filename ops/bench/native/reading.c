@@ -3,13 +3,14 @@
 
 #include "clock.h"
 #include "procfs.h"
+#include "pump.h"
 
 struct reading reading_take(void)
 {
     struct cpu_time server = procfs_cpu();
     return (struct reading){
         .at = now(),
-        .own_cpu = own_cpu(),
+        .own_cpu = own_cpu() - pump_spun(),
         .user_us = (double)server.user_us,
         .system_us = (double)server.system_us,
     };
