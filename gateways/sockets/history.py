@@ -28,13 +28,13 @@ class Kept:
 
     __slots__ = ("said", "seq")
 
-    def __init__(self, seq: int, said: "Target | bytes | tuple[str, ...]") -> None:
+    def __init__(self, seq: int, said: Target | bytes | tuple[str, ...]) -> None:
         self.seq = seq
         self.said = said
         """A packet, as bytes once it was framed; or a word with its arguments."""
 
     def bytes_at_most(self) -> int:
-        return len(self.said.packet if isinstance(self.said, Target) else self.said) + FRAME_BYTES
+        return len(self.said.packet) + FRAME_BYTES if isinstance(self.said, Target) else len(self.said)
 
     def frame(self) -> bytes:
         """With its offset; made when the first client needs it."""
