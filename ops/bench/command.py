@@ -140,10 +140,11 @@ def recovery(*, smoke: bool, **options: Any) -> Report:
 )
 @_seconds
 @_window(2)
+@_node_or_none
 @_reporting
 def growth(*, smoke: bool, **options: Any) -> Report:
     """What a delivery costs among many sockets, and an event that nobody here listens to."""
-    return run_growth(quick_growth() if smoke else GrowthOptions(**options), _say)
+    return run_growth(quick_growth(options["peer"]) if smoke else GrowthOptions(**options), _say)
 
 
 @bench.command()

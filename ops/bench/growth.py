@@ -8,10 +8,11 @@ from ops.bench.comparison import Bench, Conditions, Site, Subject, report, site,
 from ops.bench.generator import PhasePlan
 from ops.bench.goals import Goal
 from ops.bench.hubs import Hub
-from ops.bench.prepare import Say
+from ops.bench.node_peers import NodePeer
+from ops.bench.prepare import Peer, Say
 from ops.bench.report import Report
 from ops.bench.results import WARM_UP, Column, Connected, Run
-from ops.bench.servers import EACH, EVERYBODY, Audience
+from ops.bench.servers import EACH, EVERYBODY, Audience, Server
 from ops.bench.services import Services
 
 BURST: Final = 1_000
@@ -29,6 +30,8 @@ class GrowthOptions:
     seconds: float = 5
     window: int = 2
     warm_up: float = 2
+    peer: Peer | None = None
+    """Beside which the unheard events are."""
 
     def saturated(self) -> list[PhasePlan]:
         return [
@@ -58,27 +61,30 @@ class FewerClients(Hub):
         self.name = f"hub-{clients}"
 
 
-def quick() -> GrowthOptions:
+def quick(peer: Peer | None = None) -> GrowthOptions:
     """A run that shows that everything works; its figures mean nothing."""
-    return GrowthOptions(clients=80, few=10, runs=1, seconds=0.5, warm_up=0.2)
+    return GrowthOptions(clients=80, few=10, runs=1, seconds=0.5, warm_up=0.2, peer=peer)
 
 
 def run_growth(options: GrowthOptions, say: Say = lambda _: None) -> Report:
     """Measure, which takes minutes; raises BenchError when that cannot be done here."""
     title = f"{options.few:,} clients, {options.clients:,} clients, and events for nobody"
     subject = Subject(
-        title=title, options=asdict(options), runs=options.runs, peer="none", goals=options.goals()
+        title=title, options=asdict(options), runs=options.runs, peer=options.peer, goals=options.goals()
     )
-    with site("none", options.clients, say) as here:
+    with site(options.peer, options.clients, say) as here:
         hub, fewer = Hub(here.around), FewerClients(here.around, options.few)
         many = _bench(here, options.clients, EVERYBODY, options.saturated())
         few = _bench(here, options.few, EVERYBODY, options.saturated())
         unheard = _bench(here, options.clients, EACH, options.unheard())
+        peers = [NodePeer(here.node, here.around, EACH)] if here.node else []
+        sides: list[tuple[Bench, Server]] = [(many, hub), (few, fewer), (unheard, hub)]
+        sides += [(unheard, peer) for peer in peers]
         runs: list[Run] = []
-        for number, (bench, server) in turns([(many, hub), (few, fewer), (unheard, hub)], options.runs):
+        for number, (bench, server) in turns(sides, options.runs):
             run = bench.measure(server, number, say)
             runs.append(_without_connecting(run) if bench is unheard else run)
-    return report(subject, here, [hub], runs, [*many.doubts(runs), *_notes(options)])
+    return report(subject, here, [hub, *peers], runs, [*many.doubts(runs), *_notes(options)])
 
 
 def _bench(here: Site, clients: int, audience: Audience, phases: list[PhasePlan]) -> Bench:
