@@ -49,6 +49,16 @@ FORGET_MAILS: Final = (
     "DELETE FROM email_batches WHERE state <> 'open' AND created_at < now() - interval '2 days'"
 )
 FORGET_WEBHOOKS: Final = "DELETE FROM webhook_ids WHERE at < now() - interval '14 days'"
+# Codes and links that nobody can use any more; what counts against limits is a day old at most.
+FORGET_PROOFS: Final = (
+    "DELETE FROM verifications WHERE expires_at < now() - interval '1 day'",
+    "DELETE FROM telegram_links WHERE expires_at < now() - interval '1 day'",
+)
+# Telegram repeats itself for a day at most; what could not be handled is there to be looked at for longer.
+FORGET_UPDATES: Final = """
+DELETE FROM telegram_updates WHERE received_at < now() - CASE state
+    WHEN 'done' THEN interval '3 days' WHEN 'dead' THEN interval '30 days' END
+"""
 
 
 class Maintenance:
@@ -95,7 +105,8 @@ class Maintenance:
             while await connection.execute(statement, self._words_kept) != "UPDATE 0":
                 pass
         await connection.execute(FORGET_MAILS)
-        await connection.execute(FORGET_WEBHOOKS)
+        for statement in (FORGET_WEBHOOKS, *FORGET_PROOFS, FORGET_UPDATES):
+            await connection.execute(statement)
         self._merged = await commits.merge(connection, self._merged)
         if self._retention is not None:
             await _retain(connection, await _oldest(connection, self._clock.now() - self._retention))
@@ -119,6 +130,7 @@ async def _retain(connection: Connection, oldest: datetime) -> None:
     await _forget(connection, "parked", "ctid", "state = 'handled' AND updated_at < $1", oldest)
     await _forget(connection, "walks", "ctid", "state = 'done' AND updated_at < $1", oldest)
     await _forget(connection, "decisions", "ctid", "at < $1", oldest)
+    await _forget(connection, "digests", "id", "state = 'closed' AND closed_at < $1", oldest)
     await _forget(connection, "delivery_attempts", "ctid", f"delivery_id IN ({FINISHED})", oldest)
     await _forget(connection, "deliveries", "ctid", f"id IN ({FINISHED})", oldest)
 

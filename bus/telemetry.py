@@ -126,9 +126,64 @@ HTTP_SECONDS = Histogram(
     "hub_http_request_seconds", "Time to answer", ["method", "route", "status"], registry=REGISTRY
 )
 
+DECISIONS = Counter(
+    "hub_decisions",
+    "What was decided for endpoints, on arrival and again just before sending",
+    ["stage", "channel", "action", "reason"],
+    registry=REGISTRY,
+)
+ATTEMPTS = Counter(
+    "hub_delivery_attempts",
+    "Attempts to deliver, by what the provider made of them",
+    ["channel", "provider", "outcome"],
+    registry=REGISTRY,
+)
+CALL_SECONDS = Histogram(
+    "hub_provider_call_seconds",
+    "Time a provider took to answer",
+    ["provider"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=REGISTRY,
+)
+SENT_SECONDS = Histogram(
+    "hub_delivery_seconds",
+    "From when a delivery was due to when its provider took it",
+    ["provider"],
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
+    registry=REGISTRY,
+)
+PROVIDER_SHUT = Gauge(
+    "hub_provider_shut",
+    "1 where a provider is left alone for now",
+    ["provider"],
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
+SMS_SEGMENTS = Counter(
+    "hub_sms_segments",
+    "Segments of the SMS that were taken: what is paid for",
+    ["provider"],
+    registry=REGISTRY,
+)
+
 WORK = CollectorRegistry()
 """What `hub work` shows: a gauge of a gateway would stand at 0 there, and that would be wrong."""
-for _metric in (RESIDENT, CPU, RELAYED, RELAY_LEADS, MENDED, BUS_ERRORS, HANDLED, GROUP_ERRORS):
+for _metric in (
+    RESIDENT,
+    CPU,
+    RELAYED,
+    RELAY_LEADS,
+    MENDED,
+    BUS_ERRORS,
+    HANDLED,
+    GROUP_ERRORS,
+    DECISIONS,
+    ATTEMPTS,
+    CALL_SECONDS,
+    SENT_SECONDS,
+    PROVIDER_SHUT,
+    SMS_SEGMENTS,
+):
     WORK.register(_metric)
 
 

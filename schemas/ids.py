@@ -11,6 +11,9 @@ USER_ID_PATTERN: Final = r"^[A-Za-z0-9_.:-]{1,64}$"
 
 UserId = Annotated[str, StringConstraints(strict=True, pattern=USER_ID_PATTERN)]
 
+ERASED: Final = "erased:"
+"""Begins what stands for somebody who was erased."""
+
 _NS_PER_MS: Final = 1_000_000
 
 

@@ -1,5 +1,14 @@
 -- What all migrations together make (without the months); written by tests/schemas/test_migrate.py.
 
+CREATE FUNCTION public.forget_digest_items() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    DELETE FROM digest_items i USING gone WHERE i.digest_id = gone.id;
+    RETURN NULL;
+END
+$$;
+
 CREATE TABLE public.audience_members (
     kind text NOT NULL,
     target text NOT NULL,
@@ -59,8 +68,8 @@ CREATE TABLE public.decisions (
 CREATE TABLE public.deliveries (
     id uuid NOT NULL,
     user_id text NOT NULL,
-    event_id uuid NOT NULL,
-    notification_id uuid NOT NULL,
+    event_id uuid,
+    notification_id uuid,
     topic text NOT NULL,
     priority smallint NOT NULL,
     channel text NOT NULL,
@@ -80,6 +89,9 @@ CREATE TABLE public.deliveries (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     sent_at timestamp with time zone,
+    digest_id uuid,
+    verification_id uuid,
+    CONSTRAINT deliveries_of CHECK (((num_nonnulls(event_id, digest_id, verification_id) = 1) AND ((event_id IS NULL) = (notification_id IS NULL)))),
     CONSTRAINT deliveries_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'held'::text, 'sending'::text, 'sent'::text, 'delivered'::text, 'opened'::text, 'clicked'::text, 'failed'::text, 'bounced'::text, 'unknown'::text, 'dropped'::text])))
 )
 WITH (fillfactor='80');
@@ -91,6 +103,31 @@ CREATE TABLE public.delivery_attempts (
     outcome text NOT NULL,
     detail text
 );
+
+CREATE TABLE public.digest_items (
+    digest_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    notification_id uuid NOT NULL,
+    topic text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    left_out text
+);
+
+CREATE TABLE public.digests (
+    id uuid NOT NULL,
+    user_id text NOT NULL,
+    channel text NOT NULL,
+    endpoint_id uuid NOT NULL,
+    kind text NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    CONSTRAINT digests_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'telegram'::text]))),
+    CONSTRAINT digests_kind_check CHECK ((kind = ANY (ARRAY['scheduled'::text, 'spacing'::text]))),
+    CONSTRAINT digests_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text])))
+)
+WITH (fillfactor='80');
 
 CREATE TABLE public.email_batches (
     id uuid NOT NULL,
@@ -290,6 +327,38 @@ CREATE TABLE public.stats_daily (
     count bigint NOT NULL
 );
 
+CREATE TABLE public.telegram_bot (
+    one boolean DEFAULT true NOT NULL,
+    number text NOT NULL,
+    username text NOT NULL,
+    CONSTRAINT telegram_bot_one_check CHECK (one)
+);
+
+CREATE TABLE public.telegram_links (
+    token_digest bytea NOT NULL,
+    user_id text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone
+);
+
+CREATE TABLE public.telegram_updates (
+    update_id bigint NOT NULL,
+    chat bigint,
+    body jsonb NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    owner text,
+    lease_until timestamp with time zone,
+    error text,
+    did text,
+    reply text,
+    reply_due_at timestamp with time zone,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT telegram_updates_state_check CHECK ((state = ANY (ARRAY['open'::text, 'done'::text, 'dead'::text])))
+);
+
 CREATE TABLE public.users (
     id text NOT NULL,
     handle text,
@@ -304,6 +373,19 @@ CREATE TABLE public.users (
     suspended_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.verifications (
+    id uuid NOT NULL,
+    user_id text NOT NULL,
+    endpoint_id uuid NOT NULL,
+    channel text NOT NULL,
+    address text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    quiet boolean DEFAULT false NOT NULL,
+    used_at timestamp with time zone
 );
 
 CREATE TABLE public.walks (
@@ -356,6 +438,12 @@ ALTER TABLE ONLY public.deliveries
 
 ALTER TABLE ONLY public.delivery_attempts
     ADD CONSTRAINT delivery_attempts_pkey PRIMARY KEY (delivery_id, n);
+
+ALTER TABLE ONLY public.digest_items
+    ADD CONSTRAINT digest_items_pkey PRIMARY KEY (digest_id, event_id);
+
+ALTER TABLE ONLY public.digests
+    ADD CONSTRAINT digests_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.email_batches
     ADD CONSTRAINT email_batches_pkey PRIMARY KEY (id);
@@ -414,8 +502,20 @@ ALTER TABLE ONLY public.socket_sessions
 ALTER TABLE ONLY public.stats_daily
     ADD CONSTRAINT stats_daily_pkey PRIMARY KEY (day, type);
 
+ALTER TABLE ONLY public.telegram_bot
+    ADD CONSTRAINT telegram_bot_pkey PRIMARY KEY (one);
+
+ALTER TABLE ONLY public.telegram_links
+    ADD CONSTRAINT telegram_links_pkey PRIMARY KEY (token_digest);
+
+ALTER TABLE ONLY public.telegram_updates
+    ADD CONSTRAINT telegram_updates_pkey PRIMARY KEY (update_id);
+
 ALTER TABLE ONLY public.users
     ADD CONSTRAINT users_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.verifications
+    ADD CONSTRAINT verifications_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.walks
     ADD CONSTRAINT walks_pkey PRIMARY KEY (event_id, step);
@@ -440,6 +540,8 @@ CREATE INDEX decisions_notification ON public.decisions USING btree (user_id, no
 
 CREATE INDEX decisions_user ON public.decisions USING btree (user_id, at DESC);
 
+CREATE INDEX deliveries_digest ON public.deliveries USING btree (digest_id) WHERE (digest_id IS NOT NULL);
+
 CREATE INDEX deliveries_due ON public.deliveries USING btree (channel, priority, due_at) WHERE (status = ANY (ARRAY['queued'::text, 'held'::text]));
 
 CREATE INDEX deliveries_event ON public.deliveries USING btree (event_id, user_id);
@@ -453,6 +555,14 @@ CREATE INDEX deliveries_provider_ref ON public.deliveries USING btree (provider_
 CREATE INDEX deliveries_sent ON public.deliveries USING btree (user_id, channel, sent_at DESC) WHERE (sent_at IS NOT NULL);
 
 CREATE INDEX deliveries_user ON public.deliveries USING btree (user_id, notification_id);
+
+CREATE INDEX deliveries_waiting ON public.deliveries USING btree (channel, address) WHERE (status = ANY (ARRAY['queued'::text, 'held'::text]));
+
+CREATE INDEX digests_due ON public.digests USING btree (due_at) WHERE (state = 'open'::text);
+
+CREATE UNIQUE INDEX digests_open ON public.digests USING btree (endpoint_id, kind) WHERE (state = 'open'::text);
+
+CREATE INDEX digests_user ON public.digests USING btree (user_id, opened_at DESC);
 
 CREATE INDEX email_batches_open ON public.email_batches USING btree (due_at) WHERE (state = 'open'::text);
 
@@ -492,6 +602,24 @@ CREATE INDEX socket_sessions_gateway ON public.socket_sessions USING btree (gate
 
 CREATE INDEX socket_sessions_user ON public.socket_sessions USING btree (user_id);
 
+CREATE INDEX telegram_links_user ON public.telegram_links USING btree (user_id, created_at DESC);
+
+CREATE INDEX telegram_updates_age ON public.telegram_updates USING btree (received_at);
+
+CREATE INDEX telegram_updates_chat ON public.telegram_updates USING btree (chat, update_id);
+
+CREATE INDEX telegram_updates_open ON public.telegram_updates USING btree (update_id) WHERE (state = 'open'::text);
+
+CREATE INDEX telegram_updates_reply ON public.telegram_updates USING btree (reply_due_at) WHERE (reply_due_at IS NOT NULL);
+
+CREATE INDEX verifications_address ON public.verifications USING btree (channel, address, created_at DESC);
+
+CREATE INDEX verifications_endpoint ON public.verifications USING btree (endpoint_id, created_at DESC);
+
+CREATE INDEX verifications_user ON public.verifications USING btree (user_id, created_at DESC);
+
 CREATE INDEX walks_open ON public.walks USING btree (due_at) WHERE (state = 'open'::text);
 
 CREATE INDEX webhook_ids_age ON public.webhook_ids USING btree (at);
+
+CREATE TRIGGER digests_forgotten AFTER DELETE ON public.digests REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.forget_digest_items();

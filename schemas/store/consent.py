@@ -58,6 +58,16 @@ SELECT channel, address, array_agg(topic) AS topics FROM (
     ORDER BY g.channel, g.address, c.topic, c.n DESC) last
 WHERE NOT allowed GROUP BY channel, address
 """
+FOLLOW: Final = """
+WITH last AS (
+    SELECT DISTINCT ON (address, topic) address, topic, allowed, source, user_id FROM consent
+    WHERE channel = $1 AND address IN ($2, $3) ORDER BY address, topic, n DESC
+)
+INSERT INTO consent (channel, address, topic, allowed, source, detail, user_id, at)
+SELECT $1, $3, topic, false, source, 'the address has become another', user_id, $4
+FROM last old WHERE address = $2 AND NOT allowed
+  AND NOT EXISTS (SELECT FROM last new WHERE new.address = $3 AND new.topic = old.topic AND NOT new.allowed)
+"""
 # Since everything was allowed for the last time; one who unsubscribed afterwards has not undone it.
 IS_EARNED: Final = f"""
 WITH here AS (
@@ -103,6 +113,10 @@ class ConsentLedger:
         rows = await conn.fetch(REFUSED, [channel for channel, _ in asked], list(asked.values()))
         found = {(row["channel"], row["address"]): frozenset(row["topics"]) for row in rows}
         return {place: found[place[0], alike] for place, alike in asked.items() if (place[0], alike) in found}
+
+    async def follow(self, conn: Source, channel: str, address: str, moved_to: str, at: datetime) -> None:
+        """What is refused on an address is refused on the one that it became."""
+        await conn.execute(FOLLOW, channel, same(channel, address), same(channel, moved_to), at)
 
     async def is_earned(self, conn: Source, channel: str, address: str) -> bool:
         """Whether sending there ended in a bounce or a complaint, and nobody has allowed it since."""

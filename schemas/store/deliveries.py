@@ -1,4 +1,7 @@
-"""Owns the rows of deliveries: queue, schedule and record in one; who may change a row is who leased it."""
+"""Owns the rows of deliveries: queue, schedule and record in one; who may change a row is who leased it.
+
+One that waits and names a provider may have been taken by it: it goes there again, and nowhere else.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
@@ -17,7 +20,7 @@ from schemas.store.delivery_records import (
     stored,
 )
 
-__all__ = ["Attempt", "Deliveries", "Delivery", "Filter", "NewDelivery", "Outcome", "Wait"]
+__all__ = ["Attempt", "Deliveries", "Delivery", "Filter", "NewDelivery", "Outcome"]
 
 WAKE: Final = "deliveries"
 """Whoever waits for work listens on this channel of notifications; a wake-up may be lost."""
@@ -27,9 +30,10 @@ Priorities: Final = {"immediate": 0, "standard": 1, "batch": 2, "silent": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of an attempt: the new status, and what the record says of it.
+    """What came of an attempt or a decision: the new status, and the line that the record gets.
 
-    `due_at` is when to try again, for the status `queued`.
+    `due_at` is when its time comes again, for the statuses `queued` and `held`; `provider` is kept for those
+    only where the provider may have taken it.
     """
 
     id: UUID
@@ -40,15 +44,8 @@ class Outcome:
     provider: str | None = None
     provider_ref: str | None = None
     due_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """Why and until when a delivery waits."""
-
-    id: UUID
-    until: datetime
-    reason: str
+    counted: bool = True
+    """Whether it was an attempt, of which there are not many."""
 
 
 NEW: Final = tuple(field.name for field in fields(NewDelivery))
@@ -58,41 +55,53 @@ SETTLED: Final = tuple(field.name for field in fields(Outcome))
 # highest priority comes first, and the LIMIT ends the walk.
 CLAIM: Final = f"""
 UPDATE deliveries d
-SET status = 'sending', owner = $1, lease_until = $3::timestamptz + $4::interval, updated_at = $3
+SET status = 'sending', owner = $1, lease_until = $3::timestamptz + $4::interval, updated_at = $3,
+    provider = $6
 FROM (SELECT due.id FROM generate_series(0, 2) AS p CROSS JOIN LATERAL (
           SELECT id FROM deliveries WHERE channel = $2 AND priority = p AND due_at <= $3
-          AND status IN ('queued', 'held') ORDER BY due_at LIMIT $5 FOR UPDATE SKIP LOCKED) due
+          AND status IN ('queued', 'held') AND (provider IS NULL OR provider = $6)
+          ORDER BY due_at LIMIT $5 FOR UPDATE SKIP LOCKED) due
       LIMIT $5) taken
 WHERE d.id = taken.id RETURNING {COLUMNS}
 """
 DUE: Final = """
 SELECT EXISTS (SELECT FROM generate_series(0, 2) AS p CROSS JOIN LATERAL (
     SELECT FROM deliveries WHERE channel = $1 AND priority = p AND due_at <= $2
-    AND status IN ('queued', 'held') LIMIT 1) due)
+    AND status IN ('queued', 'held') AND (provider IS NULL OR provider = ANY($3)) LIMIT 1) due)
 """
 RENEW: Final = """
 UPDATE deliveries SET lease_until = $2::timestamptz + $3::interval
-WHERE id = ANY($4) AND owner = $1 AND status = 'sending' AND lease_until IS NOT NULL
+WHERE id = ANY($4) AND owner = $1 AND status = 'sending' AND lease_until IS NOT NULL RETURNING id
 """
+# A webhook may have been quicker: what it said stays. An endpoint that another dispatcher notes just now is
+# used either way; one that a code goes to is not used yet, and who asked must not see whether any was sent.
 SETTLE: Final = """
 WITH given AS (
     SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                         $9::timestamptz[])
-           AS g (id, status, outcome, detail, reason, provider, provider_ref, due_at)
+                         $9::timestamptz[], $10::bool[])
+           AS g (id, status, outcome, detail, reason, provider, provider_ref, due_at, counted)
 ), settled AS (
     UPDATE deliveries d
     SET status = CASE WHEN d.status = 'sending' THEN g.status ELSE d.status END,
         reason = CASE WHEN d.status = 'sending' THEN g.reason ELSE d.reason END,
-        owner = NULL, lease_until = NULL, batch_id = NULL, attempts = d.attempts + 1,
-        notes = d.notes + 1, updated_at = $10,
-        provider = coalesce(g.provider, d.provider), provider_ref = coalesce(g.provider_ref, d.provider_ref),
-        due_at = coalesce(g.due_at, d.due_at),
-        sent_at = CASE WHEN g.status = 'sent' THEN $10 ELSE d.sent_at END
+        owner = NULL, lease_until = NULL, batch_id = NULL, attempts = d.attempts + g.counted::int,
+        notes = d.notes + 1, updated_at = $11,
+        provider = CASE WHEN d.status = 'sending' AND g.status IN ('queued', 'held') THEN g.provider
+                        ELSE coalesce(g.provider, d.provider) END,
+        provider_ref = coalesce(g.provider_ref, d.provider_ref), due_at = coalesce(g.due_at, d.due_at),
+        sent_at = CASE WHEN g.status = 'sent' THEN $11 ELSE d.sent_at END
     FROM given g WHERE d.id = g.id AND d.owner = $1
-    RETURNING d.id, d.notes, g.outcome, g.detail
+    RETURNING d.id, d.endpoint_id, d.verification_id, d.notes, g.status, g.outcome, g.detail
 ), noted AS (
     INSERT INTO delivery_attempts (delivery_id, n, at, outcome, detail)
-    SELECT id, notes, $10, outcome, detail FROM settled
+    SELECT id, notes, $11, outcome, detail FROM settled
+), used AS (
+    UPDATE endpoints e SET used_at = $11
+    FROM (SELECT id FROM endpoints WHERE id IN (SELECT endpoint_id FROM settled
+                                                WHERE status = 'sent' AND verification_id IS NULL)
+          AND (used_at IS NULL OR used_at < $11::timestamptz - interval '1 minute')
+          FOR NO KEY UPDATE SKIP LOCKED) u
+    WHERE e.id = u.id
 )
 SELECT id FROM settled
 """
@@ -104,30 +113,56 @@ WITH noted AS (
 INSERT INTO delivery_attempts (delivery_id, n, at, outcome, detail)
 SELECT id, notes, $5, $3, $4 FROM noted
 """
-WAIT: Final = """
-UPDATE deliveries d SET status = $6, reason = g.reason, due_at = g.until, owner = NULL, lease_until = NULL,
-    batch_id = NULL, updated_at = $5
-FROM unnest($2::uuid[], $3::timestamptz[], $4::text[]) AS g (id, until, reason)
-WHERE d.id = g.id AND d.owner = $1 AND d.status = 'sending' RETURNING d.id
-"""
-DROP: Final = """
-UPDATE deliveries d SET status = 'dropped', reason = g.reason, owner = NULL, lease_until = NULL,
-    updated_at = $4
-FROM unnest($2::uuid[], $3::text[]) AS g (id, reason)
-WHERE d.id = g.id AND d.owner = $1 AND d.status = 'sending' RETURNING d.id
-"""
 JOIN_BATCH: Final = """
 UPDATE deliveries SET owner = $3::uuid::text, batch_id = $3, lease_until = NULL, updated_at = $4
 WHERE id = ANY($2) AND owner = $1 AND status = 'sending' RETURNING id
 """
+# What a provider of batches had claimed was in no batch yet, as those have no lease: nobody called for it.
 RECOVER: Final = f"""
-UPDATE deliveries d
-SET status = CASE WHEN d.channel = ANY($2) THEN 'unknown' ELSE 'queued' END,
-    reason = CASE WHEN d.channel = ANY($2) THEN 'lease_ran_out' ELSE d.reason END,
-    owner = NULL, lease_until = NULL, updated_at = $1
-FROM (SELECT id FROM deliveries WHERE status = 'sending' AND lease_until < $1
-      ORDER BY lease_until LIMIT 1000 FOR UPDATE SKIP LOCKED) late
-WHERE d.id = late.id RETURNING {COLUMNS}
+WITH freed AS (
+    UPDATE deliveries d
+    SET status = CASE WHEN d.provider <> ALL($3) THEN 'unknown' ELSE 'queued' END,
+        provider = CASE WHEN d.provider = ANY($4) THEN NULL ELSE d.provider END,
+        reason = 'lease_ran_out', owner = NULL, lease_until = NULL, notes = d.notes + 1, updated_at = $1
+    FROM (SELECT id FROM deliveries WHERE status = 'sending' AND lease_until < $1 AND channel = ANY($2)
+          ORDER BY lease_until LIMIT 1000 FOR UPDATE SKIP LOCKED) late
+    WHERE d.id = late.id RETURNING d.*
+), noted AS (
+    INSERT INTO delivery_attempts (delivery_id, n, at, outcome, detail)
+    SELECT id, notes, $1, 'lease_ran_out', 'the process that was sending it ended' FROM freed
+)
+SELECT {COLUMNS} FROM freed d
+"""
+# What waits for a provider that this deployment no longer has may have been taken by it.
+GIVE_UP: Final = """
+WITH stuck AS (
+    UPDATE deliveries d SET status = 'unknown', reason = 'provider_removed', notes = d.notes + 1,
+        updated_at = $1
+    FROM (SELECT id FROM deliveries WHERE channel = ANY($2) AND status IN ('queued', 'held')
+          AND provider <> ALL($3) AND updated_at < $4 ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED) old
+    WHERE d.id = old.id RETURNING d.id, d.notes
+)
+INSERT INTO delivery_attempts (delivery_id, n, at, outcome, detail)
+SELECT id, notes, $1, 'provider_removed', 'the provider that may have taken it is not configured any more'
+FROM stuck
+"""
+# Rows of which somebody else may lock some, too, are locked in one order: nobody waits in a circle.
+LOCKED: Final = """
+WITH locked AS (
+    SELECT id FROM deliveries WHERE {} AND status IN ('queued', 'held') ORDER BY id FOR NO KEY UPDATE
+)
+"""
+PUT_OFF: Final = f"""
+{LOCKED.format("channel = $1 AND address = $2 AND due_at < $3")}
+UPDATE deliveries d SET due_at = $3, updated_at = $4 FROM locked l WHERE d.id = l.id
+"""
+READDRESS: Final = f"""
+{LOCKED.format("channel = $1 AND address = $2")}
+UPDATE deliveries d SET address = $3 FROM locked l WHERE d.id = l.id
+"""
+RELEASE: Final = f"""
+{LOCKED.format("user_id = $1 AND status = 'held' AND reason = 'quiet_hours' AND due_at > $2")}
+UPDATE deliveries d SET due_at = $2 FROM locked l WHERE d.id = l.id RETURNING d.id
 """
 # A report may come late or twice: what was clicked is not merely delivered; what bounced after all, bounced.
 REPORT: Final = f"""
@@ -138,6 +173,9 @@ WITH ranks AS (
     UPDATE deliveries d
     SET status = CASE WHEN array_position(list, $3) > coalesce(array_position(list, d.status), 0)
                       THEN $3 ELSE d.status END,
+        reason = CASE WHEN d.status = 'unknown' AND array_position(list, $3) > array_position(list, d.status)
+                      THEN NULL ELSE d.reason END,
+        sent_at = CASE WHEN $3 = 'failed' THEN d.sent_at ELSE coalesce(d.sent_at, $5) END,
         provider = $1, provider_ref = $2, notes = d.notes + 1, updated_at = $5
     FROM ranks WHERE d.id = coalesce($6, (SELECT id FROM deliveries WHERE provider = $1 AND provider_ref = $2
                                           LIMIT 1)) RETURNING d.*
@@ -147,18 +185,19 @@ WITH ranks AS (
 )
 SELECT {COLUMNS} FROM reported d
 """
-DROP_FOR_READ: Final = """
-UPDATE deliveries SET status = 'dropped', reason = 'read_already', updated_at = $3
-WHERE user_id = $1 AND notification_id = ANY($2) AND status IN ('queued', 'held')
+DROP_FOR_READ: Final = f"""
+{LOCKED.format("user_id = $1 AND notification_id = ANY($2)")}
+UPDATE deliveries d SET status = 'dropped', reason = 'read_already', updated_at = $3
+FROM locked l WHERE d.id = l.id
 """
 REDRIVE: Final = """
 UPDATE deliveries SET status = 'queued', reason = NULL, attempts = 0, due_at = $2, batch_id = NULL,
-    updated_at = $2
+    provider = NULL, owner = NULL, lease_until = NULL, updated_at = $2
 WHERE id = ANY($1) AND status IN ('failed', 'unknown') RETURNING id
 """
 REDRIVE_FAILED: Final = """
 UPDATE deliveries SET status = 'queued', reason = NULL, attempts = 0, due_at = $1, batch_id = NULL,
-    updated_at = $1
+    provider = NULL, owner = NULL, lease_until = NULL, updated_at = $1
 WHERE id IN (SELECT id FROM deliveries WHERE status = 'failed' AND updated_at < $1
              LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING id
 """
@@ -176,24 +215,33 @@ class Deliveries(DeliveryRecords):
         await tx.copy_records_to_table("deliveries", records=records, columns=NEW)
         await tx.execute(f"NOTIFY {WAKE}")
 
-    async def due(self, conn: Source, channel: str, now: datetime) -> bool:
-        return bool(await conn.fetchval(DUE, channel, now))
+    async def due(self, conn: Source, channel: str, now: datetime, *, providers: Collection[str]) -> bool:
+        """Whether something is due that one of these providers may be called for."""
+        return bool(await conn.fetchval(DUE, channel, now, list(providers)))
 
     async def claim(
-        self, conn: Source, owner: str, channel: str, now: datetime, *, lease: timedelta, limit: int
+        self,
+        conn: Source,
+        owner: str,
+        channel: str,
+        now: datetime,
+        *,
+        provider: str,
+        lease: timedelta,
+        limit: int,
     ) -> list[Delivery]:
         """Lease what is due on a channel: the status becomes `sending`. The most urgent come first."""
-        rows = await conn.fetch(CLAIM, owner, channel, now, lease, limit)
+        rows = await conn.fetch(CLAIM, owner, channel, now, lease, limit, provider)
         return sorted(map(stored, rows), key=lambda one: (one.priority, one.due_at))
 
     async def renew(
         self, conn: Source, owner: str, ids: Sequence[UUID], now: datetime, lease: timedelta
-    ) -> None:
-        """Keep a while longer what was leased and is being worked on."""
-        await conn.execute(RENEW, owner, now, lease, list(ids))
+    ) -> set[UUID]:
+        """Keep a while longer what was leased and is being worked on; what was lost is not in the answer."""
+        return _ids(await conn.fetch(RENEW, owner, now, lease, list(ids)))
 
     async def finish(self, conn: Source, owner: str, outcomes: Sequence[Outcome], now: datetime) -> set[UUID]:
-        """Note attempts and what came of them: `sent`, `failed`, `unknown`, or `queued` to try again."""
+        """Note what came of attempts and decisions."""
         rows = await conn.fetch(
             SETTLE,
             owner,
@@ -216,36 +264,52 @@ class Deliveries(DeliveryRecords):
         """Note an attempt that decides nothing; one that is not `counted` spends none of those there are."""
         await conn.execute(NOTE, owner, list(ids), outcome, detail, now, int(counted))
 
-    async def hold(self, conn: Source, owner: str, waits: Sequence[Wait], now: datetime) -> set[UUID]:
-        """Put off what the person wants later; no attempt was made."""
-        return await self._wait(conn, owner, waits, now, "held")
-
-    async def postpone(self, conn: Source, owner: str, waits: Sequence[Wait], now: datetime) -> set[UUID]:
-        """Give back what cannot be sent just now (a full bucket, a paused provider); no attempt was made."""
-        return await self._wait(conn, owner, waits, now, "queued")
-
-    async def _wait(
-        self, conn: Source, owner: str, waits: Sequence[Wait], now: datetime, status: str
-    ) -> set[UUID]:
-        columns = [one.id for one in waits], [one.until for one in waits], [one.reason for one in waits]
-        return _ids(await conn.fetch(WAIT, owner, *columns, now, status))
-
-    async def drop(
-        self, conn: Source, owner: str, reasons: Sequence[tuple[UUID, str]], now: datetime
-    ) -> set[UUID]:
-        """Give up what is not wanted any more."""
-        columns = [delivery for delivery, _ in reasons], [reason for _, reason in reasons]
-        return _ids(await conn.fetch(DROP, owner, *columns, now))
-
     async def join_batch(
         self, conn: Source, owner: str, ids: Sequence[UUID], batch: UUID, now: datetime
     ) -> set[UUID]:
         """Hand deliveries over to a batch: from now on their owner is `str(batch)`, and no lease runs out."""
         return _ids(await conn.fetch(JOIN_BATCH, owner, list(ids), batch, now))
 
-    async def recover(self, conn: Source, now: datetime, ambiguous: Collection[str]) -> list[Delivery]:
-        """Free what a dead dispatcher held: `unknown` on channels that know no key, else queued again."""
-        return [stored(row) for row in await conn.fetch(RECOVER, now, list(ambiguous))]
+    async def recover(
+        self,
+        conn: Source,
+        now: datetime,
+        *,
+        channels: Collection[str],
+        keyed: Collection[str],
+        batching: Collection[str] = (),
+    ) -> list[Delivery]:
+        """Free what a dead dispatcher held: queued again for providers that know a key, else `unknown`.
+
+        Those of them that are `batching` have surely taken nothing of it: any provider may be next.
+        """
+        rows = await conn.fetch(RECOVER, now, list(channels), list(keyed), list(batching))
+        return [stored(row) for row in rows]
+
+    async def give_up(
+        self,
+        conn: Source,
+        now: datetime,
+        *,
+        channels: Collection[str],
+        providers: Collection[str],
+        before: datetime,
+    ) -> None:
+        """Let none wait for ever for a provider that is not among these, and has not come back since."""
+        await conn.execute(GIVE_UP, now, list(channels), list(providers), before)
+
+    async def put_off(self, conn: Source, channel: str, address: str, until: datetime, now: datetime) -> None:
+        """Let all that waits for an address wait longer."""
+        await conn.execute(PUT_OFF, channel, address, until, now)
+
+    async def release(self, conn: Source, user: str, now: datetime) -> None:
+        """Let what somebody's quiet hours hold be decided about anew."""
+        if await conn.fetch(RELEASE, user, now):
+            await conn.execute(f"NOTIFY {WAKE}")
+
+    async def readdress(self, conn: Source, channel: str, address: str, moved_to: str) -> None:
+        """Send what waits for an address to the one it moved to."""
+        await conn.execute(READDRESS, channel, address, moved_to)
 
     async def report(
         self,

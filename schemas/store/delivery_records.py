@@ -11,12 +11,14 @@ from schemas.db import Row, Source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewDelivery:
-    """A notification for one endpoint, to be sent at `due_at`; `held` tells that it waits on purpose."""
+    """Something for one endpoint, to be sent at `due_at`; `held` tells that it waits on purpose.
+
+    It is of an event with its notification, of a digest, or of a verification; the topics of the latter two
+    are `digest` and `verification`.
+    """
 
     id: UUID
     user_id: str
-    event_id: UUID
-    notification_id: UUID
     topic: str
     priority: int
     channel: str
@@ -25,6 +27,10 @@ class NewDelivery:
     status: str
     due_at: datetime
     created_at: datetime
+    event_id: UUID | None = None
+    notification_id: UUID | None = None
+    digest_id: UUID | None = None
+    verification_id: UUID | None = None
     reason: str | None = None
     expires_at: datetime | None = None
 
@@ -76,6 +82,7 @@ ORDER BY d.created_at DESC, d.id DESC LIMIT $8
 LAST_MAILS: Final = """
 SELECT u AS user_id, d.sent_at FROM unnest($1::text[]) AS u CROSS JOIN LATERAL (
     SELECT sent_at FROM deliveries WHERE user_id = u AND channel = 'email' AND sent_at IS NOT NULL
+      AND verification_id IS NULL  -- a code is no news: it keeps nothing else waiting
     ORDER BY sent_at DESC LIMIT 1) d
 """
 

@@ -1,12 +1,13 @@
 """Owns email_batches: mails that go out as one call, kept as they are until their fate is known."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from schemas.db import Connection, Source
+from schemas.store.delivery_records import Delivery
 
 # By the database's clock, which all dispatchers share.
 LEASED: Final = "clock_timestamp() + make_interval(secs => {})"
@@ -30,10 +31,17 @@ FROM (SELECT id, owner FROM email_batches
 WHERE b.id = found.id
 RETURNING {COLUMNS}, found.owner IS NOT NULL AS left_behind
 """
+# A provider that takes batches has deliveries claimed before their batch is made; whoever has claimed some
+# looks here before they are sent, so only those of other providers count beside batches.
 UNDER_WAY: Final = """
-SELECT DISTINCT d.user_id
+SELECT d.user_id
 FROM email_batches b CROSS JOIN unnest(b.deliveries) AS m (id) JOIN deliveries d ON d.id = m.id
-WHERE b.state = 'open' AND d.user_id = ANY($1)
+WHERE b.state = 'open' AND d.user_id = ANY($1) AND d.verification_id IS NULL
+UNION
+SELECT d.user_id FROM deliveries d
+WHERE d.status = 'sending' AND d.lease_until IS NOT NULL AND d.channel = 'email'
+  AND d.user_id = ANY($1) AND d.verification_id IS NULL AND d.id <> ALL($2)
+  AND ($3::text IS NULL OR d.provider <> $3)
 """
 # A call may be under way at this moment; only a batch that nobody ever took was surely not sent.
 WITHDRAW: Final = """
@@ -48,8 +56,29 @@ UPDATE deliveries d
 SET status = CASE WHEN d.status <> 'sending' THEN d.status
                   WHEN t.attempts = 0 THEN 'queued' ELSE 'unknown' END,
     reason = CASE WHEN d.status = 'sending' AND t.attempts > 0 THEN 'batch_withdrawn' ELSE d.reason END,
+    provider = CASE WHEN d.status = 'sending' AND t.attempts = 0 THEN NULL ELSE d.provider END,
     owner = NULL, lease_until = NULL, batch_id = NULL, updated_at = now()
 FROM theirs t WHERE d.id = ANY(t.deliveries) AND d.batch_id = t.id
+"""
+GIVE_UP: Final = """
+WITH stuck AS (
+    SELECT id, deliveries, attempts FROM email_batches
+    WHERE state = 'open' AND provider <> ALL($2) AND created_at < $3
+      AND (lease_until IS NULL OR lease_until < clock_timestamp()) FOR UPDATE SKIP LOCKED
+), ended AS (
+    UPDATE email_batches b SET state = 'dead', mails = '[]', owner = NULL, lease_until = NULL
+    FROM stuck s WHERE b.id = s.id
+), freed AS (
+    UPDATE deliveries d
+    SET status = CASE WHEN d.status <> 'sending' THEN d.status
+                      WHEN s.attempts = 0 THEN 'queued' ELSE 'unknown' END,
+        reason = CASE WHEN d.status = 'sending' THEN 'provider_removed' ELSE d.reason END,
+        provider = CASE WHEN d.status = 'sending' AND s.attempts = 0 THEN NULL ELSE d.provider END,
+        owner = NULL, lease_until = NULL, batch_id = NULL, notes = d.notes + 1, updated_at = $1
+    FROM stuck s WHERE d.id = ANY(s.deliveries) AND d.batch_id = s.id RETURNING d.id, d.notes
+)
+INSERT INTO delivery_attempts (delivery_id, n, at, outcome, detail)
+SELECT id, notes, $1, 'provider_removed', 'the provider it waited for is not configured any more' FROM freed
 """
 MAKING: Final = 4_829_341  # the lock of whoever makes a batch
 
@@ -88,12 +117,18 @@ class EmailBatches:
         return Batch(**dict(row or {}))
 
     async def one_at_a_time(self, tx: Connection) -> None:
-        """Wait until nobody else makes a batch: each must see whom those before it write to."""
+        """Wait until nobody else makes a batch or claims mails: each must see whom those before write to."""
         await tx.execute("SELECT pg_advisory_xact_lock($1)", MAKING)
 
-    async def under_way(self, tx: Connection, users: Sequence[str]) -> set[str]:
-        """Answer to whom a mail is on its way."""
-        return {row["user_id"] for row in await tx.fetch(UNDER_WAY, list(users))}
+    async def under_way(
+        self, tx: Connection, claimed: Sequence[Delivery], *, batching: str | None = None
+    ) -> set[str]:
+        """Answer to whom of these a mail is on its way, apart from what was just claimed for them.
+
+        `batching`: the provider, where what is claimed joins a batch before it is sent.
+        """
+        users, ids = {one.user_id for one in claimed}, [one.id for one in claimed]
+        return {row["user_id"] for row in await tx.fetch(UNDER_WAY, [*users], ids, batching)}
 
     async def due(self, source: Source, provider: str, now: datetime) -> bool:
         return bool(
@@ -144,6 +179,12 @@ class EmailBatches:
             lease_s,
             list(batches),
         )
+
+    async def give_up(
+        self, source: Source, now: datetime, *, providers: Collection[str], before: datetime
+    ) -> None:
+        """End what was made before for providers that are not among these; nobody will repeat it."""
+        await source.execute(GIVE_UP, now, list(providers), before)
 
     async def withdraw(self, tx: Connection, user: str) -> None:
         """End the open batches with mails to a person; what they held of others is put back."""

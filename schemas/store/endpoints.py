@@ -37,14 +37,16 @@ class StoredEndpoint(NewEndpoint):
 
 COLUMNS: Final = ", ".join(field.name for field in fields(StoredEndpoint))
 
-# Brought again, an address that was given up counts anew; one that is active stays so.
+# Brought again, an address that was given up counts anew; one that is active stays so. When it was proved
+# last stays known while it is pending again: it is no stranger's.
 PUT: Final = f"""
 INSERT INTO endpoints AS e (id, user_id, channel, address, state, kind, platform, name, created_at,
                             verified_at, of_profile)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $5 = 'active' THEN $9::timestamptz END, $10)
 ON CONFLICT (user_id, channel, address) DO UPDATE SET
     state = CASE WHEN e.state = 'active' THEN e.state ELSE excluded.state END,
-    verified_at = CASE WHEN e.state = 'active' THEN e.verified_at ELSE excluded.verified_at END,
+    verified_at = CASE WHEN e.state = 'active' THEN e.verified_at
+                       ELSE coalesce(excluded.verified_at, e.verified_at) END,
     retired_reason = NULL, kind = excluded.kind, platform = excluded.platform, name = excluded.name,
     of_profile = e.of_profile OR excluded.of_profile
 RETURNING {COLUMNS}
@@ -53,6 +55,8 @@ RETURNING {COLUMNS}
 # retired stays so while the profile names the same address; the old address of a changed profile goes.
 # What the person removed stays removed, whatever the platform tells: only they can bring it again.
 REMOVED: Final = "removed"
+OUT_OF_SIGHT: Final = (REMOVED, "replaced")
+"""Why an endpoint may be given up that its owner need not be told of."""
 KEPT_AWAY: Final = f"e.state = 'retired' AND e.retired_reason = '{REMOVED}'"
 OF_PROFILE: Final = f"""
 given AS (
@@ -72,6 +76,16 @@ given AS (
         verified_at = coalesce(e.verified_at, excluded.verified_at)
     WHERE NOT e.of_profile
 )
+"""
+MOVE: Final = """
+WITH known AS (
+    UPDATE endpoints e SET state = 'retired', retired_reason = 'moved'
+    WHERE channel = $1 AND address = $2 AND state <> 'retired'
+      AND EXISTS (SELECT FROM endpoints o WHERE o.user_id = e.user_id AND o.channel = $1 AND o.address = $3)
+)
+UPDATE endpoints e SET address = $3
+WHERE channel = $1 AND address = $2
+  AND NOT EXISTS (SELECT FROM endpoints o WHERE o.user_id = e.user_id AND o.channel = $1 AND o.address = $3)
 """
 
 
@@ -134,6 +148,19 @@ class Endpoints:
         )
         return StoredEndpoint(**row) if row else None
 
+    async def rename(
+        self, conn: Source, user: str, endpoint: UUID, name: str | None
+    ) -> StoredEndpoint | None:
+        """Call it something else; None if the person has none of this id in use."""
+        row = await conn.fetchrow(
+            "UPDATE endpoints SET name = $3 WHERE user_id = $1 AND id = $2 AND state <> 'retired'"
+            f" RETURNING {COLUMNS}",
+            user,
+            endpoint,
+            name,
+        )
+        return StoredEndpoint(**row) if row else None
+
     async def retire(self, conn: Source, user: str, endpoint: UUID, reason: str) -> StoredEndpoint | None:
         """Give up an endpoint; None if the person has none of this id in use."""
         row = await conn.fetchrow(
@@ -144,6 +171,32 @@ class Endpoints:
             reason,
         )
         return StoredEndpoint(**row) if row else None
+
+    async def doubt(self, conn: Source, user: str, channel: str, address: str) -> None:
+        """Let a person prove an address anew that is in use."""
+        await conn.execute(
+            "UPDATE endpoints SET state = 'pending' WHERE user_id = $1 AND channel = $2 AND address = $3"
+            " AND state = 'active'",
+            user,
+            channel,
+            address,
+        )
+
+    async def move(self, conn: Source, channel: str, address: str, moved_to: str) -> None:
+        """Note that an address has become another; whoever has that one already gives up the old one."""
+        await conn.execute(MOVE, channel, address, moved_to)
+
+    async def dismiss(self, conn: Source, user: str, endpoint: UUID) -> bool:
+        """Take one that was given up out of the person's sight; False if there is no such."""
+        return bool(
+            await conn.fetchval(
+                f"UPDATE endpoints SET retired_reason = '{REMOVED}' WHERE user_id = $1 AND id = $2"
+                " AND state = 'retired' AND coalesce(retired_reason, '') <> ALL($3) RETURNING true",
+                user,
+                endpoint,
+                list(OUT_OF_SIGHT),
+            )
+        )
 
     async def retire_address(self, conn: Source, channel: str, address: str, reason: str) -> list[str]:
         """Give up an address for whoever has it; answers the users."""
@@ -156,6 +209,30 @@ class Endpoints:
         )
         return [row["user_id"] for row in rows]
 
-    async def used(self, conn: Source, ids: Sequence[UUID], now: datetime) -> None:
-        """Note that something was sent to these just now."""
-        await conn.execute("UPDATE endpoints SET used_at = $2 WHERE id = ANY($1)", list(ids), now)
+    async def owners(self, conn: Source, channel: str, address: str) -> list[str]:
+        """Answer the users who can be reached at an address."""
+        rows = await conn.fetch(
+            "SELECT user_id FROM endpoints WHERE channel = $1 AND address = $2 AND state = 'active'",
+            channel,
+            address,
+        )
+        return [row["user_id"] for row in rows]
+
+    async def take_up_again(
+        self, conn: Source, channel: str, address: str, reason: str, now: datetime
+    ) -> str | None:
+        """Use an address again that was given up for this reason; answers whose it is.
+
+        It is that of whoever had it last, and stays given up if they did so for another reason.
+        """
+        user: str | None = await conn.fetchval(
+            "UPDATE endpoints SET state = 'active', retired_reason = NULL, verified_at = $4"
+            " WHERE state = 'retired' AND retired_reason = $3 AND id ="
+            " (SELECT id FROM endpoints WHERE channel = $1 AND address = $2"
+            "  ORDER BY state = 'active' DESC, verified_at DESC NULLS LAST LIMIT 1) RETURNING user_id",
+            channel,
+            address,
+            reason,
+            now,
+        )
+        return user

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from schemas import ids
 from schemas.db import Connection, Pool, Row
 from schemas.events.base import Event
 from schemas.events.content import ContentCreated
@@ -99,12 +100,12 @@ class Erasure:
 
 
 async def erase_user(pool: Pool, user: str) -> Erasure:
-    """Rewrite the events that a user sent, caused or is named by, and drop the profile. May be repeated.
+    """Rewrite the events that a user sent, caused or is named by, and forget the person. May be repeated.
 
     What notifications hold of the user goes, too. Words for the gateways that name the user are not
     touched: maintenance forgets them within a day.
     """
-    stands_for = f"erased:{secrets.token_hex(8)}"  # random: a hash of the id could be guessed
+    stands_for = f"{ids.ERASED}{secrets.token_hex(8)}"  # random: a hash of the id could be guessed
     sent = await _sent(pool, user, stands_for)
     rewritten = sent.rewritten
     while True:  # once more after all: what was accepted meanwhile may name the user, too
@@ -116,7 +117,6 @@ async def erase_user(pool: Pool, user: str) -> Erasure:
     await forgetting.forget(pool, user)
     async with pool.acquire() as tx, tx.transaction():
         await tx.execute(REWRITE_LATE, f"user:{user}")
-        await tx.execute("DELETE FROM users WHERE id = $1", user)
         await tx.execute("DELETE FROM idempotency_keys WHERE principal = $1", user)
         await tx.execute("DELETE FROM socket_sessions WHERE user_id = $1", user)
     return Erasure(rewritten, found.left + sent.left)

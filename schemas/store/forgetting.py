@@ -9,10 +9,13 @@ from typing import Final
 from uuid import UUID
 
 import orjson
+from asyncpg import TransactionRollbackError
 
-from schemas.db import Pool
+from schemas.db import Connection, Pool
 from schemas.store.consent import DIGEST
 from schemas.store.email_batches import EmailBatches
+from schemas.store.notifications import Notifications
+from schemas.store.telegram_updates import CHAT
 
 AT_A_TIME: Final = 5_000
 ERASED: Final = "[erased]"
@@ -57,17 +60,40 @@ WITH mine AS ({ADDRESSES}), last AS (
 DELETE FROM consent c USING mine m WHERE c.channel = m.channel AND c.address = m.address
 AND NOT EXISTS (SELECT FROM last WHERE last.n = c.n AND NOT last.allowed)
 """
+# What was said to the bot, in its own chat or in a group; the number of a person's chat is theirs everywhere.
+# A chat that is another's by now is left to them.
+FORGET_UPDATES: Final = f"""
+WITH mine AS (
+    SELECT {CHAT} AS chat FROM endpoints e WHERE e.user_id = $1 AND e.channel = 'telegram'
+    AND NOT EXISTS (SELECT FROM endpoints o WHERE o.channel = 'telegram' AND o.address = e.address
+                    AND o.user_id <> $1 AND o.state = 'active')
+)
+DELETE FROM telegram_updates u
+WHERE u.chat IN (SELECT chat FROM mine)
+   OR u.body #>> '{{message,from,id}}' IN (SELECT chat::text FROM mine)
+"""
+# In the order in which others lock these rows: whoever brings an address or asks for a code has the person,
+# who changes their mind their preferences and then the inbox, who sends has deliveries before what those
+# gather in and go to.
+LOCK: Final = "SELECT FROM users WHERE id = $1 FOR UPDATE"
+SILENCE: Final = "DELETE FROM preferences WHERE user_id = $1"
 FORGET: Final = (
     "DELETE FROM delivery_attempts a USING deliveries d WHERE d.user_id = $1 AND a.delivery_id = d.id",
     "DELETE FROM deliveries WHERE user_id = $1",
+    "SELECT FROM digests WHERE user_id = $1 ORDER BY endpoint_id, kind FOR UPDATE",
+    "DELETE FROM digests WHERE user_id = $1",  # with its items
+    KEEP_REFUSALS,
+    FORGET_UPDATES,
+    "DELETE FROM endpoints WHERE user_id = $1",
+    "DELETE FROM verifications WHERE user_id = $1",
+    "DELETE FROM telegram_links WHERE user_id = $1",
     "DELETE FROM decisions WHERE user_id = $1",
     "DELETE FROM notifications WHERE user_id = $1",
-    KEEP_REFUSALS,
-    "DELETE FROM endpoints WHERE user_id = $1",
-    "DELETE FROM preferences WHERE user_id = $1",
     "DELETE FROM audience_members WHERE member = $1",
     "DELETE FROM audience_members WHERE kind IN ('followers', 'subscribers') AND target = $1",
+    "DELETE FROM users WHERE id = $1",  # last: refusals are known by the addresses of the profile, too
 )
+TRIES: Final = 5
 # Packets are kept for a day: those for the person alone or with the person in them go, others lose the room.
 PACKETS: Final = "SELECT min(seq) AS first, max(seq) AS last FROM relay_log WHERE packet IS NOT NULL"
 UNPACK: Final = """
@@ -98,11 +124,36 @@ async def _untell(pool: Pool, events: Sequence[UUID], user: str, stands_for: str
 
 
 async def forget(pool: Pool, user: str) -> None:
-    """Delete what is the person's own; refusals stay without the person."""
-    async with pool.acquire() as tx, tx.transaction():
-        await EmailBatches().withdraw(tx, user)
-        for statement in FORGET:
-            await tx.execute(statement, user)
+    """Delete what is the person's own, and the person; refusals stay without them."""
+    await _forget(pool, user)
+    await _unpack(pool, user)
+    # Whoever had loaded the person before they were gone may have written to them since.
+    await _forget(pool, user)
+
+
+async def _forget(pool: Pool, user: str) -> None:
+    """What meets others in a circle after all gives way, and begins anew."""
+    for left in reversed(range(TRIES)):
+        try:
+            async with pool.acquire() as tx, tx.transaction():
+                await _forget_once(tx, user)
+        except TransactionRollbackError:
+            if not left:
+                raise
+        else:
+            return
+
+
+async def _forget_once(tx: Connection, user: str) -> None:
+    await tx.execute(LOCK, user)
+    await tx.execute(SILENCE, user)
+    await Notifications().seize(tx, user)
+    await EmailBatches().withdraw(tx, user)
+    for statement in FORGET:
+        await tx.execute(statement, user)
+
+
+async def _unpack(pool: Pool, user: str) -> None:
     row = await pool.fetchrow(PACKETS)
     if row is None or row["first"] is None:
         return

@@ -95,8 +95,15 @@ UPDATE notifications n SET state = $3,
     collapse_key = CASE WHEN $3 = 'unread' THEN NULL ELSE n.collapse_key END
 WHERE n.user_id = $1 AND n.id = ANY($2) AND n.state <> $3 AND n.state = ANY($4) RETURNING {COLUMNS}
 """
+# However many they are: what waits of them elsewhere is withdrawn where it lies, and the latest are answered.
 READ_ALL: Final = f"""
-UPDATE notifications n SET state = 'read' WHERE n.user_id = $1 AND n.state = 'unread' RETURNING {COLUMNS}
+WITH changed AS (
+    UPDATE notifications n SET state = 'read' WHERE n.user_id = $1 AND n.state = 'unread' RETURNING {COLUMNS}
+), withdrawn AS (
+    UPDATE deliveries d SET status = 'dropped', reason = 'read_already', updated_at = $2
+    FROM changed c WHERE d.user_id = $1 AND d.notification_id = c.id AND d.status IN ('queued', 'held')
+)
+SELECT *, (SELECT count(*) FROM changed) AS changed FROM changed ORDER BY updated_at DESC, id DESC LIMIT $3
 """
 
 
@@ -112,7 +119,7 @@ class Notifications:
     """The inboxes of everyone."""
 
     async def share(self, tx: Connection, users: Sequence[str]) -> None:
-        """Before adding to inboxes: wait for whoever changes states in them, and keep them waiting."""
+        """Before adding to inboxes: wait for whoever changes them, or their people, and keep them waiting."""
         await tx.execute(LOCK_BUCKETS, LOCKS, list(users), BUCKETS)
 
     async def seize(self, tx: Connection, user: str) -> None:
@@ -200,9 +207,12 @@ class Notifications:
         rows = await tx.fetch(SET_STATE, user, list(ids), state, list(among))
         return [_stored(row) for row in rows]
 
-    async def read_all(self, tx: Connection, user: str) -> list[StoredNotification]:
-        """Mark everything read; answers what was not."""
-        return [_stored(row) for row in await tx.fetch(READ_ALL, user)]
+    async def read_all(
+        self, tx: Connection, user: str, now: datetime, latest: int
+    ) -> tuple[int, list[StoredNotification]]:
+        """Mark everything read, and withdraw what waits of it; answers how many, and the latest ones."""
+        rows = await tx.fetch(READ_ALL, user, now, latest)
+        return (rows[0]["changed"] if rows else 0), [_stored(row) for row in rows]
 
 
 def _stored(row: Any) -> StoredNotification:

@@ -6,15 +6,25 @@ from typing import Final
 
 from schemas.db import Source
 
-# By the database's clock: those of the processes may differ by more than a token takes.
-FILLED: Final = """
-least($3::float8, p.tokens + $2::float8 * extract(epoch FROM clock_timestamp() - p.refilled_at))
-"""
-TAKE: Final = f"""
-INSERT INTO provider_state AS p (provider, tokens, refilled_at) VALUES ($1, $3::float8 - 1, clock_timestamp())
-ON CONFLICT (provider) DO UPDATE SET tokens = {FILLED} - 1, refilled_at = clock_timestamp()
-WHERE {FILLED} >= 1 AND p.refilled_at <= clock_timestamp()
-RETURNING true
+# By the database's clock: those of the processes may differ by more than a token takes. Tokens of a fourth of
+# a second are waited for: calls made one by one would each cost a claim and a commit of their own.
+TAKE: Final = """
+WITH held AS (
+    SELECT least($3::float8,
+                 tokens + $2::float8 * extract(epoch FROM clock_timestamp() - refilled_at)) AS filled
+    FROM provider_state WHERE provider = $1 AND refilled_at <= clock_timestamp() FOR NO KEY UPDATE
+), taken AS (
+    UPDATE provider_state SET tokens = h.filled - least($4::int, floor(h.filled)),
+        refilled_at = clock_timestamp()
+    FROM held h WHERE provider = $1 AND h.filled >= least($4, greatest(1, $2 / 4))
+    RETURNING least($4, floor(h.filled)) AS n
+), made AS (
+    INSERT INTO provider_state (provider, tokens, refilled_at)
+    SELECT $1, $3 - least($4, floor($3)), clock_timestamp()
+    WHERE NOT EXISTS (SELECT FROM provider_state WHERE provider = $1)
+    ON CONFLICT DO NOTHING RETURNING least($4, floor($3)) AS n
+)
+SELECT coalesce((SELECT n FROM taken), (SELECT n FROM made), 0)::int
 """
 # `probing` looks again at the row once its lock is ours, so only one becomes the probe.
 ADMIT: Final = """
@@ -25,7 +35,7 @@ WITH probing AS (
     RETURNING true
 )
 SELECT opened_at IS NULL AND (paused_until IS NULL OR paused_until <= $2) AS open,
-       EXISTS (SELECT FROM probing) AS probe
+       EXISTS (SELECT FROM probing) AS probe, failures > 0 OR opened_at IS NOT NULL AS troubled
 FROM provider_state WHERE provider = $1
 """
 
@@ -36,17 +46,21 @@ class Gate:
 
     open: bool
     probe: bool = False
+    troubled: bool = False
+    """Something failed since the last success."""
 
 
 class Providers:
     """The state of providers; a row comes to exist with the first token that is taken."""
 
-    async def take(self, source: Source, provider: str, *, rate: float, burst: float) -> bool:
-        """Take one token of a bucket that gains `rate` a second and holds `burst`; False if it is empty."""
-        return bool(await source.fetchval(TAKE, provider, rate, burst))
+    async def take(self, source: Source, provider: str, *, rate: float, burst: float, most: int) -> int:
+        """Take up to so many tokens of a bucket that gains `rate` a second and holds `burst`."""
+        return int(await source.fetchval(TAKE, provider, rate, burst, most))
 
-    async def give_back(self, source: Source, provider: str) -> None:
-        await source.execute("UPDATE provider_state SET tokens = tokens + 1 WHERE provider = $1", provider)
+    async def give_back(self, source: Source, provider: str, count: int) -> None:
+        await source.execute(
+            "UPDATE provider_state SET tokens = tokens + $2::int WHERE provider = $1", provider, count
+        )
 
     async def drain(self, source: Source, provider: str, for_s: float) -> None:
         """Empty the bucket; it fills again only after a while."""
@@ -62,7 +76,7 @@ class Providers:
     ) -> Gate:
         """See whether anything may be sent; where the breaker has rested, one caller becomes its probe."""
         row = await source.fetchrow(ADMIT, provider, now, rest, probe)
-        return Gate(row["open"] or row["probe"], row["probe"]) if row else Gate(True)
+        return Gate(row["open"] or row["probe"], row["probe"], row["troubled"]) if row else Gate(True)
 
     async def end_probe(self, source: Source, provider: str) -> None:
         await source.execute("UPDATE provider_state SET probe_until = NULL WHERE provider = $1", provider)
@@ -74,18 +88,21 @@ class Providers:
             provider,
         )
 
-    async def failed(self, source: Source, provider: str, now: datetime, reason: str, *, most: int) -> bool:
-        """Count a failure; True if it is the one that opens the breaker."""
+    async def failed(
+        self, source: Source, provider: str, now: datetime, reason: str, *, count: int, most: int
+    ) -> bool:
+        """Count failures; True if it is these that open the breaker."""
         failures = await source.fetchval(
-            "UPDATE provider_state SET failures = failures + 1, reason = $3, probe_until = NULL,"
-            " opened_at = CASE WHEN failures + 1 >= $4 THEN $2::timestamptz ELSE opened_at END"
+            "UPDATE provider_state SET failures = failures + $5::int, reason = $3, probe_until = NULL,"
+            " opened_at = CASE WHEN failures + $5 >= $4 THEN $2::timestamptz ELSE opened_at END"
             " WHERE provider = $1 RETURNING failures",
             provider,
             now,
             reason,
             most,
+            count,
         )
-        return bool(failures == most)
+        return failures is not None and failures - count < most <= failures
 
     async def pause(self, source: Source, provider: str, until: datetime, reason: str) -> None:
         await source.execute(

@@ -55,12 +55,15 @@ class Users:
         rows = await conn.fetch(f"SELECT {COLUMNS} FROM users WHERE id = ANY($1)", users)
         return {row["id"]: User(**_members(row)) for row in rows}
 
-    async def standing(self, conn: Source, users: Collection[str]) -> dict[str, tuple[str | None, bool]]:
-        """Answer the time zones of those who are known, and whether they are suspended."""
+    async def standing(
+        self, conn: Source, users: Collection[str]
+    ) -> dict[str, tuple[str | None, str | None, bool]]:
+        """Answer time zone and locale of those who are known, and whether they are suspended."""
         rows = await conn.fetch(
-            "SELECT id, tz, suspended_at IS NOT NULL AS suspended FROM users WHERE id = ANY($1)", list(users)
+            "SELECT id, tz, locale, suspended_at IS NOT NULL AS suspended FROM users WHERE id = ANY($1)",
+            list(users),
         )
-        return {row["id"]: (row["tz"], row["suspended"]) for row in rows}
+        return {row["id"]: (row["tz"], row["locale"], row["suspended"]) for row in rows}
 
     async def names(self, conn: Source, users: Collection[str]) -> dict[str, str]:
         """Answer the names to show of those who have one, or a handle."""

@@ -201,6 +201,59 @@ async def test_words_for_the_gateways_are_forgotten_after_a_day(pool: Pool, hour
     assert [(entry.seq, entry.controls) for entry in entries] == [(1, ()), (2, (("suspend", "bob"),))]
 
 
+async def test_proofs_and_what_the_bot_was_told_are_forgotten_in_time(
+    pool: Pool, hourly: Maintenance
+) -> None:
+    for number, hours in enumerate((25, 23)):
+        await pool.execute(
+            "INSERT INTO verifications (id, user_id, endpoint_id, channel, address, created_at, expires_at)"
+            " VALUES (gen_random_uuid(), 'ann', gen_random_uuid(), 'sms', '', now(),"
+            " now() - make_interval(hours => $1))",
+            hours,
+        )
+        await pool.execute(
+            "INSERT INTO telegram_links VALUES ($1, 'ann', now(), now() - make_interval(hours => $2))",
+            bytes([number]),
+            hours,
+        )
+    for number, (state, days) in enumerate(
+        (("done", 4), ("done", 2), ("dead", 31), ("dead", 29), ("open", 90)), start=1
+    ):
+        await pool.execute(
+            "INSERT INTO telegram_updates (update_id, body, state, received_at)"
+            " VALUES ($1, '{}', $2, now() - make_interval(days => $3))",
+            number,
+            state,
+            days,
+        )
+    await hourly.sweep()
+    assert await pool.fetchval("SELECT count(*) FROM verifications") == 1
+    assert await pool.fetchval("SELECT count(*) FROM telegram_links") == 1
+    left = await pool.fetch("SELECT update_id FROM telegram_updates ORDER BY update_id")
+    assert [row["update_id"] for row in left] == [2, 4, 5]
+
+
+async def test_retention_takes_digests_that_were_sent_with_their_items(
+    pool: Pool, hourly: Maintenance
+) -> None:
+    for closed_at in (OLD, NOW, None):
+        await pool.execute(
+            "WITH d AS (INSERT INTO digests (id, user_id, channel, endpoint_id, kind, state, due_at,"
+            " opened_at, closed_at)"
+            " VALUES ($1, 'ann', 'email', $1, 'scheduled', $2, $3, $3, $4) RETURNING id)"
+            " INSERT INTO digest_items SELECT id, id, id, 'likes', $3 FROM d",
+            uuid7(),
+            "closed" if closed_at else "open",
+            OLD,
+            closed_at,
+        )
+    await hourly.sweep()
+    assert await pool.fetchval("SELECT count(*) FROM digests") == 2
+    assert await pool.fetchval("SELECT count(*) FROM digest_items") == 2
+    await Maintenance(pool, SystemClock(), None).sweep()
+    assert await pool.fetchval("SELECT count(*) FROM digests") == 2
+
+
 async def counted(pool: Pool) -> dict[str, int]:
     return {str(row["day"]): row["count"] for row in await pool.fetch("SELECT day, count FROM stats_daily")}
 

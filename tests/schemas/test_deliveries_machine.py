@@ -19,12 +19,14 @@ from hypothesis.stateful import (
 from ops.embedded.postgres import EmbeddedPostgres
 from schemas.db import Pool, connect, create_pool
 from schemas.ids import uuid7
-from schemas.store.deliveries import Deliveries, Delivery, NewDelivery, Outcome, Wait
+from schemas.store.deliveries import Deliveries, Delivery, NewDelivery, Outcome
 
 CHANNELS = ("email", "sms")
-KEYLESS = ("sms",)
+PROVIDERS = {"email": ("resend", "smtp"), "sms": ("twilio",)}
+KEYED = ("resend",)
 LEASE = timedelta(seconds=10)
-FINAL = ("sent", "failed", "dropped", "unknown")
+FINAL = ("sent", "delivered", "failed", "dropped", "unknown")
+RANKS = ("dropped", "queued", "held", "sending", "unknown", "sent", "failed", "delivered")
 CHANNEL = st.sampled_from(CHANNELS)
 WORKER = st.sampled_from(["w1", "w2", "w3"])
 
@@ -54,7 +56,11 @@ class Dispatchers(RuleBasedStateMachine):
         self.now = datetime(2026, 3, 2, 12, tzinfo=UTC)
         self.believed: dict[str, dict[UUID, Delivery]] = {"w1": {}, "w2": {}, "w3": {}}
         self.ended: dict[UUID, str] = {}
-        self.tried: dict[UUID, int] = {}
+        self.lines: dict[UUID, int] = {}
+        self.bound: dict[UUID, str] = {}
+        """Which provider may have taken what waits."""
+        self.told: set[UUID] = set()
+        """Of what the provider has told something before the worker that sent it."""
 
     def run(self, coro: Any) -> Any:
         return self.runner.run(coro)
@@ -93,8 +99,9 @@ class Dispatchers(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
-    @rule(channel=CHANNEL, limit=st.integers(1, 3))
-    def all_claim_at_once(self, channel: str, limit: int) -> None:
+    @rule(channel=CHANNEL, which=st.integers(0, 1), limit=st.integers(1, 3))
+    def all_claim_at_once(self, channel: str, which: int, limit: int) -> None:
+        provider = PROVIDERS[channel][which % len(PROVIDERS[channel])]
         due = self.run(
             self.pool.fetch(
                 "SELECT id, priority FROM deliveries WHERE channel = $1 AND due_at <= $2"
@@ -103,47 +110,91 @@ class Dispatchers(RuleBasedStateMachine):
                 self.now,
             )
         )
-        taken = self.run(self._claim_all(channel, limit))
+        taken = self.run(self._claim_all(channel, provider, limit))
         ids = [one.id for some in taken.values() for one in some]
         assert len(ids) == len(set(ids))
         assert set(ids) <= {row["id"] for row in due}
         for worker, some in taken.items():
+            assert all(self.bound.get(one.id, provider) == provider for one in some)
             assert [one.priority for one in some] == sorted(one.priority for one in some)
             self.believed[worker] |= {one.id: one for one in some}
 
-    async def _claim_all(self, channel: str, limit: int) -> dict[str, list[Delivery]]:
+    async def _claim_all(self, channel: str, provider: str, limit: int) -> dict[str, list[Delivery]]:
         found = await asyncio.gather(
             *(
-                self.store.claim(self.pool, worker, channel, self.now, lease=LEASE, limit=limit)
+                self.store.claim(
+                    self.pool, worker, channel, self.now, provider=provider, lease=LEASE, limit=limit
+                )
                 for worker in self.believed
             )
         )
         return dict(zip(self.believed, found, strict=True))
 
-    @rule(worker=WORKER, status=st.sampled_from(["sent", "failed", "unknown", "queued"]))
+    @rule(worker=WORKER, status=st.sampled_from(["sent", "failed", "unknown", "dropped"]))
     def finish(self, worker: str, status: str) -> None:
         outcomes = [Outcome(id=one, status=status, outcome=status) for one in self.believed[worker]]
-        if status == "queued":
-            later = self.now + timedelta(seconds=3)
-            outcomes = [Outcome(id=one.id, status=status, outcome="again", due_at=later) for one in outcomes]
+        for one in self._settle(worker, outcomes):
+            self._end(one, status)
+
+    @rule(status=st.sampled_from(["sent", "delivered", "failed"]), which=st.integers(0, 20))
+    def report(self, status: str, which: int) -> None:
+        rows = self.run(self.pool.fetch("SELECT id, channel, status FROM deliveries ORDER BY id"))
+        if not rows:
+            return
+        row = rows[which % len(rows)]
+        provider, key = PROVIDERS[row["channel"]][0], row["id"]
+        self.run(self.store.report(self.pool, provider, "ref", status=status, now=self.now, delivery=key))
+        self.lines[key] = self.lines.get(key, 0) + 1
+        if RANKS.index(status) > RANKS.index(row["status"]):
+            self.ended[key] = status
+        if row["status"] == "sending":
+            self.told.add(key)
+
+    @rule(channel=CHANNEL, address=st.sampled_from(["a", "b"]))
+    def the_address_is_busy(self, channel: str, address: str) -> None:
+        until = self.now + timedelta(seconds=4)
+        self.run(self.store.put_off(self.pool, channel, address, until, self.now))
+        assert not self.run(
+            self.pool.fetchval(
+                "SELECT count(*) FROM deliveries WHERE channel = $1 AND address = $2 AND due_at < $3"
+                " AND status IN ('queued', 'held')",
+                channel,
+                address,
+                until,
+            )
+        )
+
+    @rule(channel=CHANNEL)
+    def the_address_moves(self, channel: str) -> None:
+        count = "SELECT count(*) FROM deliveries WHERE channel = $1 AND status IN ('queued', 'held')"
+        waiting = self.run(self.pool.fetchval(count, channel))
+        self.run(self.store.readdress(self.pool, channel, "a", "b"))
+        assert self.run(self.pool.fetchval(f"{count} AND address = 'b'", channel)) == waiting
+
+    @rule(worker=WORKER, status=st.sampled_from(["queued", "held"]), taken=st.booleans())
+    def put_off(self, worker: str, status: str, taken: bool) -> None:
+        later = self.now + timedelta(seconds=3)
+        providers = {
+            key: one.provider if taken and one.provider in KEYED else None
+            for key, one in self.believed[worker].items()
+        }
+        outcomes = [
+            Outcome(id=one, status=status, outcome="again", due_at=later, provider=provider)
+            for one, provider in providers.items()
+        ]
+        for one in self._settle(worker, outcomes):
+            if provider := providers[one]:
+                self.bound[one] = provider
+            else:
+                self.bound.pop(one, None)
+
+    def _settle(self, worker: str, outcomes: list[Outcome]) -> set[UUID]:
         done = self._fenced(worker, lambda: self.store.finish(self.pool, worker, outcomes, self.now))
         for one in done:
-            self.tried[one] = self.tried.get(one, 0) + 1
-            if status != "queued":
-                self._end(one, status)
-
-    @rule(worker=WORKER, hold=st.booleans())
-    def put_off(self, worker: str, hold: bool) -> None:
-        later = self.now + timedelta(seconds=3)
-        waits = [Wait(id=one, until=later, reason="quiet_hours") for one in self.believed[worker]]
-        put = self.store.hold if hold else self.store.postpone
-        self._fenced(worker, lambda: put(self.pool, worker, waits, self.now))
-
-    @rule(worker=WORKER)
-    def drop(self, worker: str) -> None:
-        reasons = [(one, "expired") for one in self.believed[worker]]
-        for one in self._fenced(worker, lambda: self.store.drop(self.pool, worker, reasons, self.now)):
-            self._end(one, "dropped")
+            self.lines[one] = self.lines.get(one, 0) + 1
+        known = done & self.told
+        self.told -= done
+        return done - known
 
     @rule(worker=WORKER)
     def renew(self, worker: str) -> None:
@@ -151,10 +202,14 @@ class Dispatchers(RuleBasedStateMachine):
 
     @rule()
     def recover(self) -> None:
-        for one in self.run(self.store.recover(self.pool, self.now, KEYLESS)):
-            assert (one.status, one.owner) == ("unknown" if one.channel in KEYLESS else "queued", None)
+        found = self.run(self.store.recover(self.pool, self.now, channels=CHANNELS, keyed=KEYED))
+        for one in found:
+            self.lines[one.id] = self.lines.get(one.id, 0) + 1
+            assert (one.status, one.owner) == ("queued" if one.provider in KEYED else "unknown", None)
             if one.status == "unknown":
                 self._end(one.id, "unknown")
+            else:
+                self.bound[one.id] = one.provider
 
     @rule(priority=st.integers(0, 2))
     def the_person_reads(self, priority: int) -> None:
@@ -174,12 +229,12 @@ class Dispatchers(RuleBasedStateMachine):
         assert self.run(self.store.redrive(self.pool, list(self.ended), self.now)) == wanted
         for one in wanted:
             del self.ended[one]
+            self.bound.pop(one, None)
+            self.told.discard(one)
 
     def _fenced(self, worker: str, write: Any) -> set[UUID]:
         """Write as a worker; it must reach exactly what the worker still holds."""
-        rows = self.run(
-            self.pool.fetch("SELECT id FROM deliveries WHERE owner = $1 AND status = 'sending'", worker)
-        )
+        rows = self.run(self.pool.fetch("SELECT id FROM deliveries WHERE owner = $1", worker))
         held = {row["id"] for row in rows} & set(self.believed[worker])
         done: set[UUID] = self.run(write())
         assert done == held
@@ -203,8 +258,8 @@ class Dispatchers(RuleBasedStateMachine):
         for row in rows:
             assert row["status"] == self.ended.get(row["id"], row["status"])
             assert (row["status"] in FINAL) == (row["id"] in self.ended)
-            assert (row["owner"] is not None) == (row["status"] == "sending")
-            assert row["lines"] == row["notes"] == self.tried.get(row["id"], 0)
+            assert (row["owner"] is not None) == (row["status"] == "sending" or row["id"] in self.told)
+            assert row["lines"] == row["notes"] == self.lines.get(row["id"], 0)
 
 
 @pytest.mark.timeout(170)

@@ -3,23 +3,30 @@
 from typing import Any
 
 import pytest
+from asyncpg import DeadlockDetectedError
 
 from bus.base import Target
 from bus.log import RelayLog
 from bus.outbox import Outbox
+from bus.tasks import spawn
+from routing.catalog import CATALOG, said
 from schemas.clock import SystemClock
-from schemas.db import Pool
+from schemas.db import Connection, Pool
 from schemas.events.content import ContentCommented, ContentLiked
 from schemas.events.users import UserFollowed
 from schemas.ids import uuid7
 from schemas.profile import Profile
+from schemas.store import forgetting
 from schemas.store.consent import ConsentLedger, NewConsent
 from schemas.store.deliveries import Deliveries, NewDelivery
-from schemas.store.endpoints import Endpoints
+from schemas.store.endpoints import Endpoints, NewEndpoint
 from schemas.store.erasure import erase_user
 from schemas.store.preferences import PreferenceDocuments
+from schemas.store.telegram_links import TelegramLinks
 from schemas.store.users import Users
+from schemas.store.verifications import Verification, Verifications
 from tests.routing.house import House
+from tests.waiting import until
 
 NOW = SystemClock().now()
 TABLES = (
@@ -28,13 +35,18 @@ TABLES = (
     "decisions",
     "deliveries",
     "delivery_attempts",
+    "digest_items",
+    "digests",
     "endpoints",
     "notifications",
     "outbox",
     "parked",
     "preferences",
     "relay_log",
+    "telegram_links",
+    "telegram_updates",
     "users",
+    "verifications",
     "walks",
 )
 
@@ -97,6 +109,63 @@ async def test_nothing_of_an_erased_person_is_left(house: House, pool: Pool) -> 
     assert set(titles.values()) == {"[erased]"}
     assert await house.titles("dan") == ["[erased]"]
     assert await pool.fetchval("SELECT count(DISTINCT event_id) FROM decisions WHERE user_id = 'ann'") == 4
+
+
+async def gathered(pool: Pool, user: str, chat: int) -> None:
+    """What is held of somebody beside notifications: proofs, a digest, what is between them and the bot."""
+    await pool.execute(
+        "INSERT INTO endpoints (id, user_id, channel, address, state)"
+        " VALUES ($1, $2, 'telegram', $3, 'active')",
+        uuid7(),
+        user,
+        str(chat),
+    )
+    proof = Verification(
+        id=uuid7(), user_id=user, endpoint_id=uuid7(), channel="email", address=f"{user}@example.com",
+        created_at=NOW, expires_at=NOW,
+    )  # fmt: skip
+    async with pool.acquire() as tx, tx.transaction():
+        await Verifications().add(tx, proof)
+    digest = uuid7()
+    await pool.execute(
+        "INSERT INTO digests (id, user_id, channel, endpoint_id, kind, due_at, opened_at)"
+        " VALUES ($1, $2, 'email', $1, 'scheduled', now(), now())",
+        digest,
+        user,
+    )
+    await pool.execute("INSERT INTO digest_items VALUES ($1, $1, $1, 'likes', now())", digest)
+    await TelegramLinks().put(pool, user, user, NOW)
+    group = -chat
+    for number, (where, words) in enumerate(((chat, "private"), (group, "in a group")), start=2 * chat):
+        said = {"message": {"from": {"id": chat}, "chat": {"id": where}, "text": f"{user} {words}"}}
+        await pool.execute(
+            "INSERT INTO telegram_updates (update_id, chat, body) VALUES ($1, $2, $3)", number, where, said
+        )
+
+
+async def test_what_is_held_beside_notifications_goes_with_the_person(pool: Pool) -> None:
+    tables = ("digests", "digest_items", "verifications", "telegram_links", "telegram_updates", "endpoints")
+
+    async def rows() -> list[int]:
+        return [await pool.fetchval(f"SELECT count(*) FROM {table}") for table in tables]
+
+    await gathered(pool, "zq-ann", 41)
+    alone = await rows()
+    await gathered(pool, "zq-eve", 42)
+    await erase_user(pool, "zq-eve")
+    assert await traces(pool, "zq-eve") == []
+    assert await rows() == alone
+    assert len(await traces(pool, "zq-ann")) == 5
+
+
+async def test_a_chat_that_is_another_s_by_now_is_left_to_them(pool: Pool) -> None:
+    await gathered(pool, "zq-eve", 42)
+    await Endpoints().retire_address(pool, "telegram", "42", "stopped")
+    new = NewEndpoint(id=uuid7(), user_id="ann", channel="telegram", address="42", state="active")
+    await Endpoints().put(pool, new, NOW)
+    before = await pool.fetchval("SELECT count(*) FROM telegram_updates")
+    await erase_user(pool, "zq-eve")
+    assert await pool.fetchval("SELECT count(*) FROM telegram_updates") == before > 0
 
 
 async def test_a_refusal_outlives_the_person_and_a_permission_does_not(pool: Pool) -> None:
@@ -174,3 +243,76 @@ async def test_what_the_platform_tells_of_a_person_becomes_endpoints_and_old_one
     assert ("sms", "+15550001111", "retired") in await known()
     await users.put(pool, "ann", Profile(email="a@example.com"))
     assert ("email", "a@example.com", "active") in await known()
+
+
+async def blocked(pool: Pool) -> bool:
+    """Whether somebody waits for a lock."""
+    return bool(await pool.fetchval("SELECT bool_or(NOT granted) FROM pg_locks"))
+
+
+async def test_a_walk_that_knew_the_person_leaves_nothing_of_them(house: House, pool: Pool) -> None:
+    await Users().put(pool, "zq-eve", Profile(email="zq-eve@example.com"))
+    event = UserFollowed(target="zq-eve", actor="bob")
+    [entry] = CATALOG[UserFollowed]
+    async with pool.acquire() as tx, tx.transaction():
+        await house.teller.share(tx, ["zq-eve"])
+        people = await house.people.load(tx, ["zq-eve"])
+        erasing = spawn(erase_user(pool, "zq-eve"), name="erase")
+        await until(lambda: blocked(pool))
+        await house.teller.tell(tx, said(event, entry, {}), list(people.values()), NOW)
+    await erasing
+    assert set(await traces(pool, "zq-eve")) <= {"outbox", "relay_log"}  # packets, for a day
+
+
+async def test_what_is_written_while_packets_are_searched_goes_too(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await Users().put(pool, "zq-eve", Profile(email="zq-eve@example.com"))
+
+    async def meanwhile(*_: Any) -> None:
+        assert await traces(pool, "zq-eve") == []  # also the person: whoever asks finds nobody
+        await deliver(pool, "zq-eve", "zq-eve@example.com")
+
+    monkeypatch.setattr(forgetting, "_unpack", meanwhile)
+    await erase_user(pool, "zq-eve")
+    assert await traces(pool, "zq-eve") == []
+
+
+async def test_an_address_that_is_brought_meanwhile_goes_with_the_person(pool: Pool) -> None:
+    await Users().put(pool, "zq-eve", Profile())
+    new = NewEndpoint(id=uuid7(), user_id="zq-eve", channel="push", address="zq-eve", state="active")
+    async with pool.acquire() as tx, tx.transaction():
+        await Endpoints().lock(tx, "zq-eve")
+        erasing = spawn(forgetting.forget(pool, "zq-eve"), name="forget")
+        await until(lambda: blocked(pool))
+        await Endpoints().put(tx, new, NOW)
+    await erasing
+    assert await traces(pool, "zq-eve") == []
+
+
+async def test_whoever_notes_what_became_of_a_delivery_is_waited_for(pool: Pool) -> None:
+    await Users().put(pool, "zq-eve", Profile(email="zq-eve@example.com"))
+    await deliver(pool, "zq-eve", "zq-eve@example.com")
+    async with pool.acquire() as tx, tx.transaction():
+        await tx.execute("UPDATE deliveries SET status = 'bounced'")
+        erasing = spawn(forgetting.forget(pool, "zq-eve"), name="forget")
+        await until(lambda: blocked(pool))
+        await Endpoints().retire_address(tx, "email", "zq-eve@example.com", "bounced")
+    await erasing
+    assert await traces(pool, "zq-eve") == []
+
+
+async def test_who_meets_others_in_a_circle_begins_anew(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    await Users().put(pool, "zq-eve", Profile(email="zq-eve@example.com"))
+    once = forgetting._forget_once
+    met: list[str] = []
+
+    async def circle(tx: Connection, user: str) -> None:
+        await once(tx, user)
+        if not met:
+            met.append(user)
+            raise DeadlockDetectedError
+
+    monkeypatch.setattr(forgetting, "_forget_once", circle)
+    await erase_user(pool, "zq-eve")
+    assert await traces(pool, "zq-eve") == []
