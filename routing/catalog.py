@@ -1,13 +1,18 @@
-"""Owns the catalogue: which event is told to whom, under which topic, and in which words."""
+"""Owns the catalogue: which event is told to whom, under which topic, and in which words.
+
+The words are English, and the keys of other languages' catalogues; see `routing.texts`.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
 from routing.members import PRIORITIES
 from routing.model import Notification
-from routing.text import MAX_TEXT, MAX_TITLE, Headline, crowd, fill
+from routing.text import MAX_TEXT, MAX_TITLE, Headline, called
+from routing.texts import Texts
+from routing.words import fill
 from schemas.events import content, governance, hours, live, messages, storefront, system, users
 from schemas.events.base import Event
 from schemas.events.notifications import Priority, Topic
@@ -57,11 +62,13 @@ class Everyone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One row. What stands in braces is explained at `routing.text.fill`."""
+    """One row. What stands in braces is explained at `routing.words.fill`."""
 
     topic: Topic
     recipients: Person | People | Audience | Everyone
     title: str
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """Titles by the event's `kind`: a noun cannot be put into the sentences of every language."""
     else_title: str | None = None
     """Where the event lacks what `title` speaks of."""
     many: str | None = None
@@ -91,7 +98,13 @@ CATALOG: Final[Mapping[type[Event], tuple[Entry, ...]]] = {
             topic="mentions",
             recipients=People("mentions"),
             actor="author",
-            title="{who} mentioned you in {a_kind}",
+            title="{who} mentioned you",
+            kinds={
+                "post": "{who} mentioned you in a post",
+                "video": "{who} mentioned you in a video",
+                "article": "{who} mentioned you in an article",
+                "short": "{who} mentioned you in a short",
+            },
             text="{title}",
             url="url",
         ),
@@ -99,7 +112,13 @@ CATALOG: Final[Mapping[type[Event], tuple[Entry, ...]]] = {
             topic="follows",
             recipients=Audience("followers", "author"),
             actor="author",
-            title="{who} published {a_kind}",
+            title="{who} published something new",
+            kinds={
+                "post": "{who} published a post",
+                "video": "{who} published a video",
+                "article": "{who} published an article",
+                "short": "{who} published a short",
+            },
             text="{title}",
             url="url",
         ),
@@ -248,38 +267,54 @@ CATALOG: Final[Mapping[type[Event], tuple[Entry, ...]]] = {
 }
 
 
-def said(event: Event, entry: Entry, names: Mapping[str, str]) -> Notification:
-    """An event as one row tells it; `names` of users, where they have one."""
-    actor = _member(event, entry.actor)
+def said(
+    event: Event,
+    entry: Entry,
+    names: Mapping[str, str],
+    locale: str | None = None,
+    tz: str | None = None,
+) -> Notification:
+    """An event as one row tells it in a language; `names` of users, where they have one."""
+    actor, texts = _member(event, entry.actor), Texts.of(locale)
+    text = None if entry.text is None else texts.pattern(entry.text)
     return Notification(
         event_id=event.id,
         topic=entry.topic,
         priority=entry.priority,
-        title=_title(event, entry, None if actor is None else names.get(actor, actor)),
-        text=None if entry.text is None else fill(entry.text, event, limit=MAX_TEXT),
+        title=_title(event, entry, texts, None if actor is None else called(actor, names), tz),
+        text=None if text is None else fill(text, event, texts, limit=MAX_TEXT, tz=tz),
         url=None if entry.url is None else _member(event, entry.url),
         actor=actor,
         content=_member(event, "content_id"),
         zone=_member(event, "zone"),
         conversation=_member(event, "conversation_id"),
         collapse=None if entry.collapse is None else f"{entry.topic}:{_member(event, entry.collapse)}",
-        headline=_headline(entry),
+        headline=_headline(entry, texts),
         expires_at=None if entry.expires_after is None else _after(event.time, entry.expires_after),
     )
 
 
-def _title(event: Event, entry: Entry, name: str | None) -> str:
-    who = crowd([] if name is None else [name], 1)
-    for template in (entry.title, entry.else_title):
-        if template is not None and (title := fill(template, event, limit=MAX_TITLE, who=who)):
+def _title(event: Event, entry: Entry, texts: Texts, name: str | None, tz: str | None) -> str:
+    who = texts.names([] if name is None else [name], 1)
+    for template in (_first_title(event, entry), entry.else_title):
+        if template is None:
+            continue
+        # One event, in the form that goes with one: of some titles there is another for several.
+        words = texts.pattern_of(template, template, 1) if entry.collapse else texts.pattern(template)
+        if title := fill(words, event, texts, limit=MAX_TITLE, who=who, tz=tz):
             return title
     return who
 
 
-def _headline(entry: Entry) -> Headline | None:
+def _first_title(event: Event, entry: Entry) -> str:
+    kind = _member(event, "kind") if entry.kinds else None
+    return entry.title if kind is None else entry.kinds.get(kind, entry.title)
+
+
+def _headline(entry: Entry, texts: Texts) -> Headline | None:
     if entry.collapse is None:
         return None
-    return Headline(one=entry.title, many=entry.many, counts=entry.counts)
+    return Headline(one=entry.title, many=entry.many, counts=entry.counts, locale=texts.locale)
 
 
 def _member(event: Event, name: str) -> str | None:

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from routing.model import Notification
 from routing.people import People
+from routing.text import called
+from routing.words import retitled
 from schemas.db import Connection
 from schemas.store.decisions import Decisions
 from schemas.store.notifications import Notifications, StoredNotification
@@ -104,7 +106,7 @@ def _with(
         actors = [actor, *(one for one in actors if one != actor)][:MOST_ACTORS]
     title = notification.title
     if headline is not None:
-        title = headline.title([names.get(one, one) for one in actors], count)
+        title = retitled(headline, [called(one, names) for one in actors], count)
     return replace(
         row,
         title=title,

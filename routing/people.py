@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from bus.seldom import Seldom
 from routing.members import CHANNELS, ChannelKind
 from routing.model import Endpoint, Recipient
-from routing.preferences import DEFAULT, Preferences
+from routing.preferences import DEFAULT, Preferences, read
+from routing.texts import resolve
 from schemas.clock import Clock, SystemClock
 from schemas.db import Source
 from schemas.store.consent import ConsentLedger, Place
@@ -55,20 +56,31 @@ class People:
         mailed = [user for user, theirs in endpoints.items() if any(one.channel == "email" for one in theirs)]
         mails = await self._deliveries.last_mails(conn, mailed) if mailed else {}
         limited = await self._limited(conn, endpoints)
-        return {
-            user: Recipient(
+        found: dict[str, Recipient] = {}
+        for user in users:
+            if user not in standing:
+                continue
+            tz, locale, suspended = standing[user]
+            preferences = _preferences(documents[user]) if user in documents else DEFAULT
+            found[user] = Recipient(
                 user=user,
-                preferences=_preferences(documents[user]) if user in documents else DEFAULT,
-                tz=standing[user][0],
-                suspended=standing[user][1],
+                preferences=preferences,
+                tz=tz,
+                locale=_locale(preferences, locale),
+                suspended=suspended,
                 endpoints=endpoints.get(user, ()),
                 refused=refused.get(user, NOTHING),
                 mailed_at=mails.get(user),
                 limited=limited.get(user, FREE),
             )
-            for user in users
-            if user in standing
-        }
+        return found
+
+    async def tongue(self, conn: Source, user: str) -> tuple[str, str | None]:
+        """Answer in which language and time zone a person is told."""
+        tz, locale, _ = (await self._users.standing(conn, [user])).get(user, (None, None, False))
+        documents = await self._documents.get_many(conn, [user])
+        preferences = _preferences(documents[user]) if user in documents else DEFAULT
+        return _locale(preferences, locale), tz
 
     async def names(self, conn: Source, users: Collection[str]) -> dict[str, str]:
         """Answer how people are called, for those who said so."""
@@ -110,6 +122,14 @@ class People:
         }
 
 
+def _locale(preferences: Preferences, profile: str | None) -> str:
+    """What the person said, where they said it, comes before what the platform told."""
+    if preferences is DEFAULT and profile is None:
+        return DEFAULT.locale
+    said = preferences.locale if "locale" in preferences.model_fields_set else None
+    return resolve(said, profile)
+
+
 def _preferences(document: Document) -> Preferences:
     return parsed(orjson.dumps(document))
 
@@ -117,8 +137,9 @@ def _preferences(document: Document) -> Preferences:
 @lru_cache(maxsize=4096)
 def parsed(document: bytes) -> Preferences:
     """Read what a person said; what cannot be read (a newer hub wrote it) must not keep them from hearing."""
+    said = orjson.loads(document)
     try:
-        return Preferences.model_validate(orjson.loads(document))
+        return Preferences.model_validate(said)
     except ValidationError as error:
-        _say_unreadable("preferences cannot be read, the defaults count", error=str(error))
-        return DEFAULT
+        _say_unreadable("some of a person's preferences cannot be read, its defaults count", error=str(error))
+        return read(said)

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 from bus.outbox import CHANNEL
 from routing.catalog import CATALOG, Audience, Entry, Everyone, said
+from routing.languages import told_apart
 from routing.people import People
-from routing.telling import Teller, Telling
+from routing.telling import Teller
 from schemas.clock import Clock
 from schemas.db import Connection
 from schemas.events.base import Event
@@ -50,15 +52,18 @@ class Router:
         await tx.execute(f"NOTIFY {CHANNEL}")  # heard when this transaction is committed
 
     async def _tell(self, tx: Connection, lines: Sequence[_Line]) -> None:
-        people = await self._people.load(tx, {user for line in lines for user in line.users})
+        users = {user for line in lines for user in line.users}
+        await self._teller.share(tx, users)
+        people = await self._people.load(tx, users)
         actors = {actor for line in lines if (actor := getattr(line.event, line.entry.actor, None))}
         names = await self._people.names(tx, actors)
         tellings = [
-            Telling(
-                said(line.event, line.entry, names),
+            telling
+            for line in lines
+            for telling in told_apart(
+                partial(said, line.event, line.entry, names),
                 [people[user] for user in line.users if user in people],
             )
-            for line in lines
         ]
         await self._teller.tell_all(tx, tellings, self._clock.now())
 

@@ -7,8 +7,10 @@ told. Memory stays that of one chunk, and other events are not held up: walks ru
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache, partial
 from typing import Final
 
 import structlog
@@ -19,6 +21,7 @@ from bus.seldom import Seldom
 from bus.tasks import forever
 from routing import audiences
 from routing.catalog import CATALOG, Audience, Everyone, said
+from routing.languages import told_apart
 from routing.model import Notification
 from routing.people import People
 from routing.telling import Teller
@@ -46,9 +49,10 @@ class LostWalkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a walk tells, and through whom it goes."""
+    """What a walk tells in each language, whose doing it is, and through whom it goes."""
 
-    notification: Notification
+    say: Callable[[str], Notification]
+    actor: str | None
     recipients: Audience | Everyone
     target: str
 
@@ -160,9 +164,10 @@ class Walker:
         )
         if not moved:
             raise LostWalkError
-        actor = route.notification.actor
-        recipients = await self._people.load(tx, [user for user in members if user != actor])
-        await self._teller.tell(tx, route.notification, list(recipients.values()), self._clock.now())
+        others = [user for user in members if user != route.actor]
+        await self._teller.share(tx, others)
+        recipients = await self._people.load(tx, others)
+        await self._teller.tell_all(tx, told_apart(route.say, recipients.values()), self._clock.now())
         return None if over else last
 
     async def _members(self, tx: Connection, route: Route, after: str) -> list[str]:
@@ -181,7 +186,7 @@ class Walker:
         actor = getattr(event, entry.actor, None)
         names = await self._people.names(self._pool, [actor] if actor else [])
         target = entry.recipients.target(event) if isinstance(entry.recipients, Audience) else None
-        return Route(said(event, entry, names), entry.recipients, target or "")
+        return Route(cache(partial(said, event, entry, names)), actor, entry.recipients, target or "")
 
     async def _is_ready(self, walk: Walk, route: Route) -> bool:
         """Whether everyone is in the audience who was put there before the event."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from string import Formatter
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import pytest
@@ -11,6 +11,8 @@ from hypothesis import given
 from routing.catalog import CATALOG, Audience, Entry, Everyone, People, Person, said
 from routing.members import PRIORITIES
 from routing.text import MAX_TEXT, MAX_TITLE
+from routing.texts import LOCALES
+from routing.words import retitled
 from schemas.events import content, governance, hours, live, messages, storefront, system, users
 from schemas.events.base import Event
 from schemas.events.notifications import NotificationCreated
@@ -62,10 +64,12 @@ def test_the_catalogue_is_the_table_of_the_contract() -> None:
     ("cls", "entry"), ROWS, ids=[f"{cls.name}-{entry.topic}-{n}" for n, (cls, entry) in enumerate(ROWS)]
 )
 def test_a_row_speaks_only_of_members_its_event_has(cls: type[Event], entry: Entry) -> None:
-    derived = {"who", "count", "a_kind", "hours", "price", "number", "what", "closing"}
+    derived = {"who", "count", "hours", "price", "number", "what", "closing"}
     members = {entry.actor, entry.url, entry.collapse, getattr(entry.recipients, "member", None)} - {None}
     assert members <= set(cls.model_fields)
-    for template in filter(None, (entry.title, entry.else_title, entry.many, entry.text)):
+    for template in filter(
+        None, (entry.title, *entry.kinds.values(), entry.else_title, entry.many, entry.text)
+    ):
         named = {name for _, name, _, _ in Formatter().parse(template) if name}
         assert named <= derived | set(cls.model_fields)
     if entry.collapse is not None:  # titles told anew know nothing but people and their number
@@ -74,8 +78,9 @@ def test_a_row_speaks_only_of_members_its_event_has(cls: type[Event], entry: Ent
 
 @given(events())
 def test_every_event_can_be_told_within_the_limits_of_a_notification(event: Event) -> None:
-    for entry in CATALOG.get(type(event), ()):
-        made = said(event, entry, {})
+    rows = [(entry, locale) for entry in CATALOG.get(type(event), ()) for locale in LOCALES]
+    for entry, locale in rows:
+        made = said(event, entry, {}, locale)
         assert 0 < len(made.title) <= MAX_TITLE
         assert made.text is None or 0 < len(made.text) <= MAX_TEXT
         NotificationCreated(
@@ -186,6 +191,56 @@ def test_a_notification_reads_as_a_person_would_say_it(
     assert told(event, row) == (title, text)
 
 
+@pytest.mark.parametrize(
+    ("event", "row", "title", "text"),
+    [
+        (
+            content.ContentCreated(**POST, kind="article", title="On bees"),
+            0,
+            "Ann hat dich in einem Artikel erwähnt",
+            "On bees",
+        ),
+        (
+            content.ContentCreated(**POST, kind="post", title="On bees"),
+            1,
+            "Ann hat einen Beitrag veröffentlicht",
+            "On bees",
+        ),
+        (content.ContentLiked(**POST), 0, "Jemand mag deinen Beitrag", None),
+        (
+            hours.HoursTipped(to="ann", amount=500, actor="bob"),
+            0,
+            "Bob hat dir 5,00 HRS Trinkgeld gegeben",
+            None,
+        ),
+        (
+            messages.MessageSent(conversation_id="k", message_id="m", seq=1, sender="bob"),
+            0,
+            "Bob hat dir eine Nachricht geschickt",
+            None,
+        ),
+        (
+            governance.GovernanceProposalCreated(proposal_id="p", title="More bees", closes_at=TIME),
+            0,
+            "Neuer Vorschlag: More bees",
+            "Die Abstimmung endet am 21. November 2026, 13:00 MEZ",
+        ),
+        (system.SystemAnnounced(title="Open", text="Announcement"), 0, "Open", "Announcement"),
+    ],
+)
+def test_a_notification_reads_in_the_language_and_the_zone_of_a_person(
+    event: Event, row: int, title: str, text: str | None
+) -> None:
+    made = said(event, CATALOG[type(event)][row], NAMES, "de-AT", "Europe/Berlin")
+    assert (made.title, made.text) == (title, text)
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_every_kind_of_content_has_its_title(row: int) -> None:
+    kinds = get_args(content.ContentCreated.model_fields["kind"].annotation)
+    assert set(CATALOG[content.ContentCreated][row].kinds) == set(kinds)
+
+
 def test_a_live_alert_expires_after_half_an_hour() -> None:
     event = live.LiveStarted(stream_id="s", host="ann", time=TIME)
     assert said(event, CATALOG[live.LiveStarted][0], {}).expires_at == TIME + timedelta(minutes=30)
@@ -203,7 +258,7 @@ def test_unread_likes_of_one_post_become_one_and_know_how_to_be_told_anew() -> N
     made = said(content.ContentLiked(**POST, actor="bob"), entry, NAMES)
     assert (made.collapse, made.content) == ("likes:c1", "c1")
     assert made.headline is not None
-    assert made.headline.title(["Bob", "Cy"], 14) == "Bob, Cy and 12 others liked your post"
+    assert retitled(made.headline, ["Bob", "Cy"], 14) == "Bob, Cy and 12 others liked your post"
 
 
 def test_a_link_is_taken_over_and_content_is_known_to_mutes() -> None:

@@ -171,7 +171,7 @@ async def test_a_walk_that_fails_is_tried_again_and_dies_in_the_end(
     async def fails(*_: object) -> None:
         raise RuntimeError("no luck")
 
-    monkeypatch.setattr(house.teller, "tell", fails)
+    monkeypatch.setattr(house.teller, "tell_all", fails)
     for _ in range(AT_ONCE.attempts):
         assert await house.walker.step()
     assert not await house.walker.step()
