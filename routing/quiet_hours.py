@@ -1,25 +1,23 @@
 """Owns quiet hours: when a person must not be disturbed and until when, in their zone, right across DST."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Annotated, Final, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from routing.members import DAYS, Day, Part, TimeOfDay, at_most, each_once
-from schemas.profile import Zone, is_zone
+from routing.wall_clock import first, last, zone_named
+from schemas.profile import Zone
 
 Quietable = Literal["push", "sms", "email", "telegram"]
 
 MAX_WINDOWS: Final = 20
 LONGEST: Final = timedelta(days=8)  # windows may cover the whole week: then it is decided anew after this
 
-_TICK: Final = timedelta(microseconds=1)
 _DAY: Final = timedelta(days=1)
 
 
@@ -82,17 +80,17 @@ def held_until(quiet: QuietHours, tz: str | None, now: datetime) -> datetime | N
     """
     if not (quiet.enabled and quiet.windows):
         return None
-    zone = _zone(quiet.tz or tz)
+    zone = zone_named(quiet.tz or tz)
     now = now.astimezone(UTC)
-    until, last = now, now + LONGEST
-    while until < last and (end := _end(quiet.windows, zone, until)) is not None:
+    until, longest = now, now + LONGEST
+    while until < longest and (end := _end(quiet.windows, zone, until)) is not None:
         until = end
-    return None if until == now else min(until, last)
+    return None if until == now else min(until, longest)
 
 
 def sentence(quiet: QuietHours, tz: str | None, now: datetime) -> Sentence:
     name = quiet.tz or tz
-    zone = _zone(name)
+    zone = zone_named(name)
     place = (name or "UTC").rpartition("/")[2].replace("_", " ")
     shown = f"{now.astimezone(zone):%H:%M}"
     until = held_until(quiet, tz, now)
@@ -127,49 +125,4 @@ def _span(start: str, end: str, day: date, zone: tzinfo) -> tuple[datetime, date
     last_day = day if end > start else day + _DAY
     opens = datetime.combine(day, time.fromisoformat(start))
     closes = datetime.combine(last_day, time.fromisoformat(end))
-    return _first(opens, zone), _last(closes, zone)
-
-
-def _first(wall: datetime, zone: tzinfo) -> datetime:
-    """When the clock first shows this or later."""
-    moment = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    return moment if _is_shown(wall, moment, zone) else _skip(wall, zone)
-
-
-def _last(wall: datetime, zone: tzinfo) -> datetime:
-    """From when on the clock shows nothing earlier any more."""
-    moment = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
-    if not _is_shown(wall, moment, zone):
-        return _skip(wall, zone)
-    if _is_earlier(moment, wall, zone):
-        return moment
-    return wall.replace(tzinfo=zone, fold=0).astimezone(UTC)  # the clock was put back to exactly this
-
-
-def _is_shown(wall: datetime, moment: datetime, zone: tzinfo) -> bool:
-    return moment.astimezone(zone).replace(tzinfo=None) == wall
-
-
-def _is_earlier(moment: datetime, wall: datetime, zone: tzinfo) -> bool:
-    return (moment - _TICK).astimezone(zone).replace(tzinfo=None) < wall
-
-
-def _skip(wall: datetime, zone: tzinfo) -> datetime:
-    """When the clock was put forward past this."""
-    # PEP 495: read with the offset after the skip it lies before, with the one before it lies behind.
-    before, behind = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (1, 0))
-    after_skip = behind.astimezone(zone).utcoffset()
-    seconds = range(int((behind - before).total_seconds()))
-    return before + timedelta(
-        seconds=bisect_left(
-            seconds,
-            True,
-            key=lambda s: (before + timedelta(seconds=s)).astimezone(zone).utcoffset() == after_skip,
-        )
-    )
-
-
-@cache
-def _zone(name: str | None) -> tzinfo:
-    # A zone may be one that this machine's data does not know.
-    return ZoneInfo(name) if name is not None and is_zone(name) else UTC
+    return first(opens, zone), last(closes, zone)

@@ -1,20 +1,23 @@
-"""Owns how people are told of an event: decisions, inbox, deliveries and packets, in one transaction.
+"""Owns how people are told of an event: decisions, inbox, what is sent or gathered, packets: all at once.
 
 Router and walker both write through this. What the inbox gets is delivered by that commit.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from bus import telemetry
 from bus.base import Target
 from bus.outbox import Outbox
 from routing import packets
 from routing.choices import Choice, Choices
 from routing.collapse import Collapse, Doing, Gathered, Key
+from routing.decide import SPACING
+from routing.digest import due_for
 from routing.members import ChannelKind
 from routing.model import Decision, Notification, Recipient
 from routing.people import People
@@ -22,6 +25,7 @@ from schemas.db import Connection
 from schemas.ids import uuid7
 from schemas.store.decisions import Decisions
 from schemas.store.deliveries import Deliveries, NewDelivery, Priorities
+from schemas.store.digests import Digests, NewItem
 from schemas.store.notifications import NAMES, Notifications, StoredNotification
 
 IN_APP: Final = "in_app"
@@ -42,6 +46,7 @@ class _Written:
     inbox: list[tuple[Any, ...]] = field(default_factory=list)
     decisions: list[tuple[Any, ...]] = field(default_factory=list)
     deliveries: list[NewDelivery] = field(default_factory=list)
+    gathered: list[NewItem] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
 
 
@@ -67,19 +72,26 @@ class Teller:
         self._notifications = Notifications()
         self._decisions = Decisions()
         self._deliveries = Deliveries()
+        self._digests = Digests()
 
     async def tell(
         self, tx: Connection, notification: Notification, recipients: Sequence[Recipient], now: datetime
     ) -> None:
         """Tell people of one event."""
+        await self.share(tx, [to.user for to in recipients])
         await self.tell_all(tx, [Telling(notification, recipients)], now)
 
-    async def tell_all(self, tx: Connection, tellings: Sequence[Telling], now: datetime) -> None:
-        """Tell of several events, in their order; of one event, a person is told once."""
-        users = {to.user for telling in tellings for to in telling.recipients}
-        if not users:
-            return
+    async def share(self, tx: Connection, users: Collection[str]) -> None:
+        """Before people are loaded: who changes their mind, or is erased, comes before or after all of it."""
         await self._notifications.share(tx, sorted(users))
+
+    async def tell_all(self, tx: Connection, tellings: Sequence[Telling], now: datetime) -> None:
+        """Tell of several events, in their order; of one event, a person is told once.
+
+        The caller has shared the inboxes of these people.
+        """
+        if not any(telling.recipients for telling in tellings):
+            return
         chosen = await self._chosen(tx, tellings, now)
         gathered = await self._collapse.gather(
             tx,
@@ -96,7 +108,8 @@ class Teller:
         for one in chosen:
             _write(written, one, gathered, now)
         written.targets += _packets(gathered, chosen, now)
-        await self._store(tx, written)
+        await self._store(tx, written, now)
+        _count([choice for one in chosen for _, choice in one.choices])
 
     async def _chosen(self, tx: Connection, tellings: Sequence[Telling], now: datetime) -> list[_Chosen]:
         """Choose for whoever was not told of the event yet."""
@@ -117,20 +130,30 @@ class Teller:
         return chosen
 
     async def _told(self, tx: Connection, tellings: Sequence[Telling]) -> set[tuple[UUID, str]]:
-        if len(tellings) == 1:
-            event_id = tellings[0].notification.event_id
-            users = [to.user for to in tellings[0].recipients]
+        event_id = tellings[0].notification.event_id
+        if all(one.notification.event_id == event_id for one in tellings):
+            users = [to.user for one in tellings for to in one.recipients]
             return {(event_id, user) for user in await self._decisions.known_of(tx, event_id, users)}
         pairs = [(one.notification.event_id, to.user) for one in tellings for to in one.recipients]
         return await self._decisions.known(tx, pairs)
 
-    async def _store(self, tx: Connection, written: _Written) -> None:
+    async def _store(self, tx: Connection, written: _Written, now: datetime) -> None:
         if written.inbox:
             await self._notifications.insert(tx, written.inbox)
         await self._decisions.insert(tx, written.decisions)
         if written.deliveries:
             await self._deliveries.insert(tx, written.deliveries)
+        if written.gathered:
+            await self._digests.add(tx, written.gathered, now)
         await self._outbox.push(tx, *written.targets)
+
+
+def _count(choices: Sequence[Choice]) -> None:
+    """Those who are alike share one choice, so a walk through a million people counts few."""
+    times = Counter(map(id, choices))
+    for choice in {id(one): one for one in choices}.values():
+        for one in choice.decisions:
+            telemetry.DECISIONS.labels("arrival", one.channel, one.action, one.reason).inc(times[id(choice)])
 
 
 def notification_id(notification: Notification) -> UUID:
@@ -180,6 +203,7 @@ def _write(written: _Written, one: _Chosen, gathered: dict[Key, Gathered], now: 
         written.decisions.append(row)
         if to.endpoints:
             written.deliveries += _deliveries(notification, to, choice.decisions, shown_as, now)
+            written.gathered += _gathered(notification, to, choice.decisions, shown_as, now)
     if inbox:
         written.inbox += [(user, *rest) for user in inbox]
         written.targets += packets.created(_for(fresh, inbox[0]), inbox, now, actor)
@@ -215,10 +239,36 @@ def _deliveries(
     ]
 
 
+def _gathered(
+    notification: Notification,
+    to: Recipient,
+    decisions: Sequence[Decision],
+    shown_as: UUID,
+    now: datetime,
+) -> list[NewItem]:
+    """What goes into digests: that of the day or week, or the mail that comes an hour after the last."""
+    return [
+        NewItem(
+            to.user,
+            one.channel,
+            one.endpoint,
+            "scheduled" if one.reason == "digest" else "spacing",
+            due_for(to, now) if one.reason == "digest" else (to.mailed_at or now) + SPACING,
+            notification.event_id,
+            shown_as,
+            notification.topic,
+        )
+        for one in decisions
+        if one.endpoint is not None and one.action == "digest"
+    ]
+
+
 def _packets(gathered: dict[Key, Gathered], chosen: Sequence[_Chosen], now: datetime) -> list[Target]:
     """Tell of what gathers: those for whom it is new and alike share an entry."""
     targets: list[Target] = []
-    alike: dict[UUID, list[Gathered]] = defaultdict(list)
+    alike: dict[tuple[UUID, str, str | None], list[Gathered]] = defaultdict(
+        list
+    )  # each language says it anew
     for one in gathered.values():
         latest = one.stored.actors[0] if one.stored.actors else None
         if not one.is_new:
@@ -226,7 +276,7 @@ def _packets(gathered: dict[Key, Gathered], chosen: Sequence[_Chosen], now: date
         elif one.has_grown:
             targets += packets.created(one.stored, [one.stored.user_id], now, latest)
         else:
-            alike[one.stored.id].append(one)
+            alike[one.stored.id, one.stored.title, one.stored.text].append(one)
     for same in alike.values():
         first = same[0].stored
         latest = first.actors[0] if first.actors else None
