@@ -1,14 +1,17 @@
 """Owns when a provider is left alone: after repeated failures, when it asks for it, or when it refuses us."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
+from bus import telemetry
+from routing.channels.base import Outcome
 from routing.errors import (
     AmbiguousDeliveryError,
     ChannelMisconfiguredError,
-    DeliveryError,
+    EndpointBusyError,
     QuotaExceededError,
     TransientDeliveryError,
 )
@@ -22,6 +25,8 @@ REST: Final = timedelta(seconds=15)
 PROBE: Final = timedelta(seconds=60)
 MISCONFIGURED: Final = "misconfigured"
 AGAIN: Final = timedelta(minutes=5)
+PAUSING: Final = (ChannelMisconfiguredError, QuotaExceededError)
+"""Nothing more is sent for a while; whether the provider is well they do not say."""
 
 
 class Breaker:
@@ -39,7 +44,9 @@ class Breaker:
 
     async def admit(self, source: Source, now: datetime) -> Gate:
         """See whether a call may be made now; whoever becomes the probe makes it, or gives it back."""
-        return await self._providers.gate(source, self._provider, now, rest=self._rest, probe=PROBE)
+        gate = await self._providers.gate(source, self._provider, now, rest=self._rest, probe=PROBE)
+        telemetry.PROVIDER_SHUT.labels(self._provider).set(not gate.open)
+        return gate
 
     async def give_back(self, source: Source) -> None:
         """There was nothing to try with."""
@@ -48,23 +55,49 @@ class Breaker:
     async def succeeded(self, source: Source) -> None:
         await self._providers.succeeded(source, self._provider)
 
-    async def failed(self, source: Source, error: DeliveryError, now: datetime) -> None:
-        """Draw the consequence; a refusal of one message says that the provider is well."""
-        match error:
-            case ChannelMisconfiguredError():
-                reason = f"{MISCONFIGURED}: {error}"
-                await self._providers.pause(source, self._provider, now + AGAIN, reason)
-                log.error("a channel is misconfigured, and waits", provider=self._provider, error=str(error))
-            case QuotaExceededError():
-                until = now + (error.retry_after or timedelta(seconds=1))
-                await self._providers.pause(source, self._provider, until, f"quota: {error}")
-                log.warning("a provider takes nothing more", provider=self._provider, until=str(until))
-            case TransientDeliveryError() | AmbiguousDeliveryError():
-                await self._count(source, error, now)
-            case _:
-                await self._providers.succeeded(source, self._provider)
+    async def judge(
+        self,
+        source: Source,
+        came: Sequence[Outcome],
+        now: datetime,
+        gate: Gate,
+        *,
+        before: Sequence[Outcome] = (),
+    ) -> None:
+        """Draw the consequence of what came of calls made through a gate; `before` came of the same ones.
 
-    async def _count(self, source: Source, error: DeliveryError, now: datetime) -> None:
+        A refusal of one message says that the provider is well, and so does one success among failures.
+        """
+        for kind in PAUSING:
+            if those := [one for one in came if isinstance(one, kind)]:
+                await self._pause(source, those[0], now)
+                return
+        failed = [one for one in came if _counts(one)]
+        known = [one for one in (*before, *came) if not isinstance(one, PAUSING)]
+        well = not all(map(_counts, known))
+        if failed and not well:
+            await self._count(source, failed[0], len(failed), now)
+        elif came and well and (gate.troubled or any(map(_counts, before))):
+            await self.succeeded(source)
+
+    async def _pause(self, source: Source, error: Outcome, now: datetime) -> None:
+        if isinstance(error, ChannelMisconfiguredError):
+            reason = f"{MISCONFIGURED}: {error}"
+            await self._providers.pause(source, self._provider, now + AGAIN, reason)
+            log.error("a channel is misconfigured, and waits", provider=self._provider, error=str(error))
+        elif isinstance(error, QuotaExceededError):
+            until = now + (error.retry_after or timedelta(seconds=1))
+            await self._providers.pause(source, self._provider, until, f"quota: {error}")
+            log.warning("a provider takes nothing more", provider=self._provider, until=str(until))
+
+    async def _count(self, source: Source, error: Outcome, count: int, now: datetime) -> None:
         reason, most = str(error), self._failures
-        if await self._providers.failed(source, self._provider, now, reason, most=most):
+        if await self._providers.failed(source, self._provider, now, reason, count=count, most=most):
             log.error("a provider fails, and is left alone", provider=self._provider, error=reason)
+
+
+def _counts(one: Outcome) -> bool:
+    """Whether it speaks against the provider as a whole."""
+    if isinstance(one, EndpointBusyError):
+        return False
+    return isinstance(one, TransientDeliveryError | AmbiguousDeliveryError)

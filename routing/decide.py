@@ -1,4 +1,4 @@
-"""Owns the decision: whether and when a notification reaches each endpoint of a person, and why."""
+"""Owns the decision: whether and when something reaches each endpoint of a person, and why."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from routing.members import CHANNELS, ChannelKind
-from routing.model import Decision, Endpoint, Notification, Reason, Recipient
+from routing.digest import TOPIC
+from routing.members import CHANNELS, PRIORITIES, ChannelKind
+from routing.model import Code, Decision, Digest, Endpoint, Notification, Reason, Recipient
 from routing.preferences import Wish, Wishes
 from routing.quiet_hours import held_until
 from schemas.events.notifications import Priority
@@ -63,6 +64,60 @@ def decide_again(
     facts = _facts(notification, to, now, read=read)
     case = _Case(notification, to, now, facts, _quiet_until(notification, to, now), again=True)
     return _decide(case, endpoint, usable=any(one.id == endpoint.id for one in to.endpoints))
+
+
+def decide_digest(digest: Digest, to: Recipient, endpoint: Endpoint, now: datetime) -> Decision:
+    """Just before a digest is sent; what it holds was decided about when it was gathered."""
+    reason = next(_obstacles_to_digest(digest, to, endpoint), None)
+    if reason is not None:
+        return Decision(channel=endpoint.channel, endpoint=endpoint.id, action="drop", reason=reason)
+    wait = _digest_waits(digest, to, endpoint, now)
+    if wait is not None:
+        why, until = wait
+        return Decision(
+            channel=endpoint.channel, endpoint=endpoint.id, action="hold", reason=why, until=until
+        )
+    return Decision(channel=endpoint.channel, endpoint=endpoint.id, action="send", reason="preferences")
+
+
+def _obstacles_to_digest(digest: Digest, to: Recipient, endpoint: Endpoint) -> Iterator[Reason]:
+    if to.suspended:
+        yield "blocked"
+    if not getattr(to.preferences.channels, endpoint.channel).enabled:
+        yield "channel_off"
+    refused = to.refused.get(endpoint.id, ())
+    if "" in refused or (digest.kind == "scheduled" and TOPIC in refused):
+        yield "unsubscribed"
+    if all(one.id != endpoint.id for one in to.endpoints):
+        yield "no_endpoint"
+    if not digest.items:
+        yield digest.left_out
+
+
+def _digest_waits(
+    digest: Digest, to: Recipient, endpoint: Endpoint, now: datetime
+) -> tuple[Reason, datetime] | None:
+    quiet = to.preferences.quiet_hours
+    # What comes late for another mail's sake is as urgent as it was.
+    is_let_through = quiet.allow_immediate and digest.kind == "spacing" and _is_urgent(digest)
+    if endpoint.channel in quiet.channels and not is_let_through and (until := held_until(quiet, to.tz, now)):
+        return "quiet_hours", until
+    # One that was ordered for this hour comes at this hour.
+    spaced = digest.kind == "spacing" and endpoint.channel == "email"
+    if spaced and to.mailed_at is not None and now < to.mailed_at + SPACING:
+        return "email_spacing", to.mailed_at + SPACING
+    return None
+
+
+def _is_urgent(digest: Digest) -> bool:
+    return any(PRIORITIES[item.topic] == "immediate" for item in digest.items)
+
+
+def decide_code(code: Code, endpoint: Endpoint, now: datetime) -> Decision:
+    """Just before a code is sent: the person waits for it, so nothing but its own end can be in the way."""
+    if code.expires_at <= now:
+        return Decision(channel=endpoint.channel, endpoint=endpoint.id, action="drop", reason="expired")
+    return Decision(channel=endpoint.channel, endpoint=endpoint.id, action="send", reason="preferences")
 
 
 def _facts(notification: Notification, to: Recipient, now: datetime, *, read: bool) -> _Facts:
@@ -168,8 +223,9 @@ def _delays(case: _Case, endpoint: Endpoint, wish: Wish) -> Iterator[Decision]:
     if case.quiet_until is not None and channel in preferences.quiet_hours.channels:
         yield _held(case, endpoint, "quiet_hours", case.quiet_until)
     if channel == "email" and mailed_at is not None and case.now < mailed_at + SPACING:
-        if case.again:
-            yield _held(case, endpoint, "email_spacing", mailed_at + SPACING)
+        held = _held(case, endpoint, "email_spacing", mailed_at + SPACING)
+        if case.again or held.action == "drop":
+            yield held
         yield Decision(channel=channel, endpoint=name, action="digest", reason="email_spacing")
     if channel in case.to.limited:
         yield Decision(channel=channel, endpoint=name, action="drop", reason="rate_limited")

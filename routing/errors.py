@@ -2,14 +2,22 @@
 
 DeliveryError
 ├── TransientDeliveryError       not taken, and another time it may be → again later
+│   └── EndpointBusyError        this address takes nothing for a while → all that waits for it waits longer
 ├── QuotaExceededError           not taken, too much was sent → again later, and slow the channel
 ├── MessageRejectedError         never taken as it is → stop
-│   └── EndpointGoneError        nobody is there any more → stop, and retire the endpoint
+│   ├── EndpointGoneError        nobody is there any more → stop, and retire the endpoint
+│   └── OptedOutError            its owner told the provider to stop → stop, and note it as their consent
+├── AddressMovedError            not taken, the endpoint has another address → note it, and again
 ├── AmbiguousDeliveryError       it may have been taken → again with the same key, or `unknown` without one
 └── ChannelMisconfiguredError    nothing of ours is taken → pause the channel, keep the work, alarm
 """
 
 from datetime import timedelta
+
+
+def plain(text: str) -> str:
+    """A provider's words, without what no database keeps."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 class DeliveryError(Exception):
@@ -19,7 +27,7 @@ class DeliveryError(Exception):
     """How the attempt is named in the trace."""
 
     def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
-        super().__init__(message)
+        super().__init__(plain(message))
         self.retry_after = retry_after
 
 
@@ -27,6 +35,12 @@ class TransientDeliveryError(DeliveryError):
     """The provider did not take it, and may do so later."""
 
     outcome = "unavailable"
+
+
+class EndpointBusyError(TransientDeliveryError):
+    """This address takes nothing for `retry_after`; the provider is well."""
+
+    outcome = "busy"
 
 
 class QuotaExceededError(DeliveryError):
@@ -45,6 +59,22 @@ class EndpointGoneError(MessageRejectedError):
     """The address has ended; nothing must be sent there again."""
 
     outcome = "gone"
+
+
+class OptedOutError(MessageRejectedError):
+    """The owner of the address refused messages at the provider; the endpoint is well."""
+
+    outcome = "opted_out"
+
+
+class AddressMovedError(DeliveryError):
+    """The endpoint is reached under `address` from now on; nothing was sent."""
+
+    outcome = "moved"
+
+    def __init__(self, address: str) -> None:
+        super().__init__("the endpoint has got another address")
+        self.address = plain(address)
 
 
 class AmbiguousDeliveryError(DeliveryError):

@@ -1,200 +1,89 @@
-"""Owns one lane of sending: what is due is sent when its provider is ready, and the outcome noted."""
+"""Owns one lane of sending: what is due goes to the first provider of its channel that may be called."""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-import structlog
-
-from routing.backoff import A_DAY, DELIVERIES, next_attempt
-from routing.breaker import Breaker
-from routing.channels.base import KEYLESS, Channel, Receipt
-from routing.errors import (
-    AmbiguousDeliveryError,
-    ChannelMisconfiguredError,
-    DeliveryError,
-    EndpointGoneError,
-    MessageRejectedError,
-    QuotaExceededError,
-)
-from routing.limits import Limits
-from routing.preparing import Prepared, Preparing
-from schemas.clock import Clock
-from schemas.db import Connection, Pool
-from schemas.store.consent import ConsentLedger, NewConsent
-from schemas.store.deliveries import Deliveries, Delivery, Outcome, Wait
-from schemas.store.endpoints import Endpoints
-
-log = structlog.get_logger(__name__)
+from routing.ways import LaneParts, Way
+from schemas.store.deliveries import Deliveries
+from schemas.store.providers import Gate
 
 SHUT_S: Final = 1.0
 MISSED_S: Final = 0.05
-GAVE_UP: Final = "gave_up"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LaneParts:
-    """What the lanes of one channel share."""
-
-    owner: str
-    """The dispatcher's name, unique among all."""
-    pool: Pool
-    clock: Clock
-    preparing: Preparing
-    limits: Limits
-    breaker: Breaker
-    lease: timedelta
 
 
 class Lane:
-    """Sends one thing after the other; several run side by side, here and in other processes."""
+    """Sends one set after the other; several run side by side, here and in other processes."""
 
-    def __init__(self, channel: Channel, parts: LaneParts) -> None:
-        self.ending = False
-        """No other call is begun."""
+    def __init__(self, ways: Sequence[Way], parts: LaneParts) -> None:
         self.idle = asyncio.Event()
         self.idle.set()
-        self.held: list[UUID] = []
-        """Deliveries it works on: their leases are renewed, and no others."""
-        self.batch: UUID | None = None
-        self._channel = channel
+        self._ways = ways
         self._parts = parts
+        self._kind = ways[0].channel.kind
         self._deliveries = Deliveries()
-        self._endpoints = Endpoints()
-        self._consent = ConsentLedger()
+
+    @property
+    def held(self) -> list[UUID]:
+        return [one for way in self._ways for one in way.held]
+
+    @property
+    def batches(self) -> list[UUID]:
+        return [way.batch for way in self._ways if way.batch]
+
+    def end(self) -> None:
+        """Begin no other call."""
+        for way in self._ways:
+            way.ending = True
 
     async def due(self) -> bool:
-        return await self._deliveries.due(self._parts.pool, self._channel.kind, self._parts.clock.now())
+        if await self._due_for(self._ways):
+            return True
+        return any([await way.owes() for way in self._ways])
 
     async def turn(self) -> None:
-        """Send what is due, as soon as the provider may be called."""
-        parts = self._parts
-        gate = await parts.breaker.admit(parts.pool, parts.clock.now())
-        if not gate.open or self.ending:
+        """Send what is due, as soon as a provider may be called."""
+        found = await self._admitted()
+        if found is None:
             await asyncio.sleep(SHUT_S)
             return
-        await self._token()
-        self.idle.clear()
+        way, gate = found
+        if await self._work(way, gate):
+            return
+        # Somebody else was quicker; or what is due must wait for a provider that is not to be called.
+        bound = await self._due_for(self._ways) and not await self._due_for([way])
+        await asyncio.sleep(SHUT_S if bound else MISSED_S)
+
+    async def _work(self, way: Way, gate: Gate) -> bool:
+        called = False
         try:
-            called = not self.ending and await self._work()
+            tokens = await self._tokens(way, gate)
+            self.idle.clear()
+            called = not way.ending and await way.work(gate, tokens)
         finally:
-            self.held, self.batch = [], None
+            way.held, way.batch = (), None
             self.idle.set()
-        if called:
-            await parts.limits.heed(parts.pool, self._channel.pace)
-            return
-        await parts.limits.give_back(parts.pool)
-        if gate.probe:
-            await parts.breaker.give_back(parts.pool)
-        await asyncio.sleep(MISSED_S)  # somebody else was quicker
+            if gate.probe and not called:  # also when it failed: nobody else would try for a minute
+                await way.breaker.give_back(self._parts.pool)
+        return called
 
-    async def _token(self) -> None:
-        """Wait until another call may be made."""
-        while wait := await self._parts.limits.take(self._parts.pool, self._channel.pace):  # noqa: ASYNC110
-            await asyncio.sleep(wait)
+    async def _due_for(self, ways: Sequence[Way]) -> bool:
+        providers = [way.channel.provider for way in ways]
+        now = self._parts.clock.now()
+        return await self._deliveries.due(self._parts.pool, self._kind, now, providers=providers)
 
-    async def _work(self) -> bool:
-        """Make at most one call; False if it came to none."""
-        raise NotImplementedError
+    async def _admitted(self) -> tuple[Way, Gate] | None:
+        """The first provider that may be called; one at which something must be repeated goes first."""
+        owing = [way for way in self._ways if await way.owes()] if len(self._ways) > 1 else []
+        for way in dict.fromkeys((*owing, *self._ways)):
+            gate = await way.breaker.admit(self._parts.pool, self._parts.clock.now())
+            if gate.open:
+                return way, gate
+        return None
 
-    async def _retire(self, tx: Connection, address: str, error: EndpointGoneError, now: datetime) -> None:
-        kind = self._channel.kind
-        await self._endpoints.retire_address(tx, kind, address, error.outcome)
-        entry = NewConsent(
-            channel=kind, address=address, allowed=False, source=error.outcome, detail=str(error)
-        )
-        await self._consent.add(tx, entry, now)
-
-    async def _put_back(
-        self, tx: Connection, owner: str, deliveries: Sequence[Delivery], error: DeliveryError, now: datetime
-    ) -> None:
-        """What was surely not taken is decided about anew when its time has come again."""
-        if isinstance(error, QuotaExceededError | ChannelMisconfiguredError):
-            ids = [one.id for one in deliveries]
-            await self._deliveries.note(
-                tx, owner, ids, now, outcome=error.outcome, detail=str(error), counted=False
-            )
-            until = now + error.retry_after if error.retry_after else now
-            waits = [Wait(id=one, until=until, reason=error.outcome) for one in ids]
-            await self._deliveries.postpone(tx, owner, waits, now)
-            return
-        outcomes = [self._failed(one, error, now) for one in deliveries]
-        await self._deliveries.finish(tx, owner, outcomes, now)
-
-    def _failed(self, delivery: Delivery, error: DeliveryError, now: datetime) -> Outcome:
-        """What becomes of a delivery after an error of its own or of the provider."""
-        status, reason, due_at = "failed", error.outcome, None
-        match error:
-            case MessageRejectedError():
-                pass
-            case AmbiguousDeliveryError() if delivery.channel in KEYLESS or not error.repeatable:
-                status = "unknown"
-            case _ if now >= (last := delivery.created_at + A_DAY):
-                reason = GAVE_UP
-            case _:
-                status = "queued"
-                due_at = next_attempt(DELIVERIES, delivery.attempts + 1, now, last, error.retry_after)
-        return self._outcome(delivery.id, status, error, reason=reason, due_at=due_at)
-
-    def _outcome(
-        self,
-        delivery: UUID,
-        status: str,
-        came: DeliveryError | Receipt,
-        *,
-        reason: str | None = None,
-        due_at: datetime | None = None,
-    ) -> Outcome:
-        error = came if isinstance(came, DeliveryError) else None
-        return Outcome(
-            id=delivery,
-            status=status,
-            outcome=error.outcome if error else "accepted",
-            detail=str(error) if error else None,
-            reason=reason,
-            due_at=due_at,
-            provider=self._channel.provider,
-            provider_ref=came.ref if isinstance(came, Receipt) else None,
-        )
-
-
-class SingleLane(Lane):
-    """Sends messages one by one; `sending` was committed before the call."""
-
-    async def _work(self) -> bool:
-        parts, now = self._parts, self._parts.clock.now()
-        claimed = await self._deliveries.claim(
-            parts.pool, parts.owner, self._channel.kind, now, lease=parts.lease, limit=1
-        )
-        if not claimed:
-            return False
-        self.held = [one.id for one in claimed]
-        async with parts.pool.acquire() as tx, tx.transaction():
-            ready = await parts.preparing.prepare(tx, parts.owner, claimed, now)
-        for one in ready:
-            await self._send(one)
-        return bool(ready)
-
-    async def _send(self, one: Prepared) -> None:
-        came: Receipt | DeliveryError
-        try:
-            came = await self._channel.send(one.message, one.endpoint, key=str(one.delivery.id))
-        except DeliveryError as error:
-            came = error
-        parts, now = self._parts, self._parts.clock.now()
-        async with parts.pool.acquire() as tx, tx.transaction():
-            if isinstance(came, Receipt):
-                done = self._outcome(one.delivery.id, "sent", came)
-                await self._deliveries.finish(tx, parts.owner, [done], now)
-                await self._endpoints.used(tx, [one.endpoint.id], now)
-            else:
-                await self._put_back(tx, parts.owner, [one.delivery], came, now)
-            if isinstance(came, EndpointGoneError):
-                await self._retire(tx, one.endpoint.address, came, now)
-        if isinstance(came, Receipt):
-            await parts.breaker.succeeded(parts.pool)
-        else:
-            await parts.breaker.failed(parts.pool, came, now)
+    async def _tokens(self, way: Way, gate: Gate) -> int:
+        """Wait until calls may be made."""
+        while not (tokens := await way.tokens(gate)):  # noqa: ASYNC110  nobody tells when
+            await asyncio.sleep(way.wait_s())
+        return tokens

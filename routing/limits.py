@@ -7,6 +7,7 @@ from schemas.db import Source
 from schemas.store.providers import Providers
 
 LONGEST_S: Final = 1.0
+SHORTEST_S: Final = 0.02
 
 
 class Limits:
@@ -16,16 +17,19 @@ class Limits:
         self._provider = provider
         self._providers = Providers()
 
-    async def take(self, source: Source, pace: Pace) -> float:
-        """Answer 0 if a call may be made now, else after how many seconds to ask again."""
-        granted = await self._providers.take(
-            source, self._provider, rate=pace.rate, burst=max(1.0, pace.rate)
+    async def take(self, source: Source, pace: Pace, most: int = 1) -> int:
+        """Answer how many calls may be made now, up to so many."""
+        return await self._providers.take(
+            source, self._provider, rate=pace.rate, burst=max(1.0, pace.rate), most=most
         )
-        return 0.0 if granted else min(LONGEST_S, 1 / pace.rate)
 
-    async def give_back(self, source: Source) -> None:
-        """A token that was taken for nothing."""
-        await self._providers.give_back(source, self._provider)
+    def wait_s(self, pace: Pace) -> float:
+        """After how many seconds to ask again when none may be."""
+        return min(LONGEST_S, max(SHORTEST_S, 1 / pace.rate))
+
+    async def give_back(self, source: Source, count: int = 1) -> None:
+        """Tokens that were taken for nothing."""
+        await self._providers.give_back(source, self._provider, count)
 
     async def heed(self, source: Source, pace: Pace) -> None:
         """If the provider said that nothing is left, nobody calls until it counts anew."""

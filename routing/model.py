@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from routing.members import CHANNELS, ChannelKind
@@ -15,7 +15,11 @@ __all__ = [
     "CHANNELS",  # with ChannelKind from below: who speaks of the rest speaks of these
     "Action",
     "ChannelKind",
+    "Code",
+    "Content",
     "Decision",
+    "Digest",
+    "DigestItem",
     "Endpoint",
     "Notification",
     "Reason",
@@ -74,6 +78,46 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DigestItem:
+    """What a digest says of one notification."""
+
+    topic: Topic
+    title: str
+    text: str | None
+    url: str | None
+    at: datetime
+    count: int
+    notification_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """What was gathered for an endpoint, and is told at once."""
+
+    id: UUID
+    kind: Literal["scheduled", "spacing"]
+    items: tuple[DigestItem, ...]
+    mode: Literal["daily", "weekly"]
+    left_out: Reason = "read_already"
+    """Why most of what is not told is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """What proves an address to be its owner's; only its reader may ever see `said`."""
+
+    id: UUID
+    channel: ChannelKind
+    said: str = field(repr=False)
+    """Six digits, or of e-mail an absolute link."""
+    expires_at: datetime
+
+
+Content: TypeAlias = Notification | Digest | Code
+"""What a delivery carries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
     """What must be known of a person to decide."""
 
@@ -92,6 +136,8 @@ class Recipient:
     """Shut out for now: the inbox fills all the same, for when they are back."""
     limited: frozenset[ChannelKind] = frozenset()
     """Channels on which this person got too much of late."""
+    locale: str = "en"
+    """One of those that texts exist in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Owns the second decision: what was claimed is kept and rendered, held for later, or dropped."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, cast
@@ -8,21 +9,26 @@ from uuid import UUID
 
 import structlog
 
-from routing.channels.base import Rendered
-from routing.decide import decide_again
-from routing.model import ChannelKind, Decision, Endpoint, Notification
+from bus import telemetry
+from routing.channels.base import Rendered, UnwritableError, Writer
+from routing.decide import decide_again, decide_code, decide_digest
+from routing.model import ChannelKind, Code, Decision, Digest, Endpoint, Notification
 from routing.retelling import Tellings, Told, Unreadable
-from schemas.db import Connection
-from schemas.store.deliveries import Deliveries, Delivery, Outcome, Wait
+from schemas.db import RETRYABLE, Connection
+from schemas.store.deliveries import Deliveries, Delivery, Outcome
+from schemas.store.digests import Digests, NewItem
 
 log = structlog.get_logger(__name__)
 
-Render = Callable[[Notification, Endpoint], Rendered]
-
+AGAIN: Final = "sending"
+"""The stage of these decisions, in the metrics."""
 UNREADABLE: Final = "unreadable"
 UNRENDERABLE: Final = "unrenderable"
 FORGOTTEN: Final = "expired"
 """Why a delivery is dropped whose event retention has taken."""
+ALONE: Final = 4
+PROVED: Final = "no_endpoint"
+"""Why a code is dropped whose endpoint does not wait for it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +43,22 @@ class Prepared:
 @dataclass(slots=True)
 class _Sorted:
     ready: list[Prepared] = field(default_factory=list)
-    waits: list[Wait] = field(default_factory=list)
-    drops: list[tuple[UUID, str]] = field(default_factory=list)
-    failures: list[Outcome] = field(default_factory=list)
+    away: list[Outcome] = field(default_factory=list)
+    decided: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    gathered: dict[UUID, NewItem] = field(default_factory=dict)
+    """What is put away because it comes too soon after another mail, by delivery."""
 
 
 class Preparing:
     """Decides again about what was claimed."""
 
-    def __init__(self, tellings: Tellings, render: Render) -> None:
+    def __init__(self, tellings: Tellings, writer: Writer) -> None:
         self._tellings = tellings
-        self._render = render
+        self._writer = writer
         self._deliveries = Deliveries()
+        self._digests = Digests()
+        self._alone = 0
+        """So many times each is decided about by itself, as something unexpected was among them."""
 
     async def prepare(
         self,
@@ -63,26 +73,50 @@ class Preparing:
 
         `under_way`: people to whom another mail is on its way at this moment.
         """
+        mailed = set(under_way)
+        if self._alone:
+            self._alone -= 1
+            return await self._one_by_one(tx, owner, claimed, now, mailed)
+        try:
+            return await self._prepare(tx, owner, claimed, now, mailed)
+        except RETRYABLE:
+            raise
+        except Exception:
+            self._alone = ALONE  # the transaction is lost; in the next one
+            raise
+
+    async def _one_by_one(
+        self, tx: Connection, owner: str, claimed: Sequence[Delivery], now: datetime, mailed: set[str]
+    ) -> list[Prepared]:
+        """One that cannot be decided about fails; its neighbours are not to blame."""
+        ready: list[Prepared] = []
+        for delivery in claimed:
+            try:
+                async with tx.transaction():
+                    ready += await self._prepare(tx, owner, [delivery], now, mailed)
+            except RETRYABLE:
+                raise
+            except Exception as error:  # noqa: BLE001  it is said
+                kind = type(error).__name__
+                said = {"delivery": str(delivery.id), "error": kind}
+                log.error("a delivery cannot be decided about, and fails", **said)  # noqa: TRY400  a trace shows content
+                failed = _failure(delivery, UNREADABLE, f"it cannot be decided about: {kind}")
+                await self._deliveries.finish(tx, owner, [failed], now)
+        return ready
+
+    async def _prepare(
+        self, tx: Connection, owner: str, claimed: Sequence[Delivery], now: datetime, mailed: set[str]
+    ) -> list[Prepared]:
         told = await self._tellings.load(tx, claimed)
-        found, mailed = _Sorted(), set(under_way)
+        found = _Sorted()
         for delivery in claimed:
             self._sort(found, delivery, told.get(delivery.id), mailed, now)
-        await self._put_away(tx, owner, found, now)
+        done = await self._deliveries.finish(tx, owner, found.away, now) if found.away else set()
+        if gathered := [item for one, item in found.gathered.items() if one in done]:
+            await self._digests.add(tx, gathered, now)
+        for labels, count in found.decided.items():
+            telemetry.DECISIONS.labels(AGAIN, *labels).inc(count)
         return found.ready
-
-    async def _put_away(self, tx: Connection, owner: str, found: _Sorted, now: datetime) -> None:
-        """Each second decision is a line of the record: the first alone would not say why it came later."""
-        why = [("held", one.reason, one.id) for one in found.waits]
-        why += [("dropped", reason, one) for one, reason in found.drops]
-        for outcome, reason in {(outcome, reason) for outcome, reason, _ in why}:
-            ids = [one for *said, one in why if said == [outcome, reason]]
-            await self._deliveries.note(tx, owner, ids, now, outcome=outcome, detail=reason, counted=False)
-        if found.waits:
-            await self._deliveries.hold(tx, owner, found.waits, now)
-        if found.drops:
-            await self._deliveries.drop(tx, owner, found.drops, now)
-        if found.failures:
-            await self._deliveries.finish(tx, owner, found.failures, now)
 
     def _sort(
         self,
@@ -93,37 +127,73 @@ class Preparing:
         now: datetime,
     ) -> None:
         if told is None:
-            found.drops.append((delivery.id, FORGOTTEN))
+            reason = PROVED if delivery.verification_id else FORGOTTEN
+            found.away.append(_put_away(delivery, "dropped", reason))
             return
         if isinstance(told, Unreadable):
-            found.failures.append(_failure(delivery, UNREADABLE, told.why))
+            found.away.append(_failure(delivery, UNREADABLE, told.why))
             return
         endpoint, decision = _decided(delivery, told, mailed, now)
-        if decision.action == "hold" and decision.until:
-            found.waits.append(Wait(id=delivery.id, until=decision.until, reason=decision.reason))
+        found.decided[decision.channel, decision.action, decision.reason] += 1
+        if item := _gathered(delivery, told, decision):
+            # Each by itself would wait for the one before, an hour each.
+            found.gathered[delivery.id] = item
+            found.away.append(replace(_put_away(delivery, "dropped", decision.reason), outcome="gathered"))
+        elif decision.action == "hold":
+            found.away.append(_put_away(delivery, "held", decision.reason, decision.until))
         elif decision.action == "send":
-            self._write(found, delivery, endpoint, told.notification, mailed)
+            self._write(found, delivery, endpoint, told, mailed)
         else:
-            found.drops.append((delivery.id, decision.reason))
+            found.away.append(_put_away(delivery, "dropped", decision.reason))
 
     def _write(
-        self,
-        found: _Sorted,
-        delivery: Delivery,
-        endpoint: Endpoint,
-        notification: Notification,
-        mailed: set[str],
+        self, found: _Sorted, delivery: Delivery, endpoint: Endpoint, told: Told, mailed: set[str]
     ) -> None:
         try:
-            message = self._render(notification, endpoint)
+            message = self._writer.write(told.content, endpoint, told.recipient, told.unread)
+        except UnwritableError as error:
+            found.away.append(_failure(delivery, UNRENDERABLE, str(error)))
+            return
         except Exception as error:  # noqa: BLE001  it is said, and its neighbours are not to blame
             kind = type(error).__name__
             said = {"delivery": str(delivery.id), "error": kind}
             log.error("a delivery cannot be written, and fails", **said)  # noqa: TRY400  a trace shows content
-            found.failures.append(_failure(delivery, UNRENDERABLE, f"it cannot be written: {kind}"))
+            found.away.append(_failure(delivery, UNRENDERABLE, f"it cannot be written: {kind}"))
             return
         found.ready.append(Prepared(delivery, endpoint, message))
-        mailed.add(delivery.user_id)
+        if not isinstance(told.content, Code):
+            mailed.add(delivery.user_id)
+
+
+def _put_away(delivery: Delivery, status: str, reason: str, until: datetime | None = None) -> Outcome:
+    """A second decision is a line of the record: the first alone would not say why it came later."""
+    return Outcome(
+        id=delivery.id,
+        status=status,
+        outcome=status,
+        detail=reason,
+        reason=reason,
+        due_at=until,
+        counted=False,
+    )
+
+
+def _gathered(delivery: Delivery, told: Told, decision: Decision) -> NewItem | None:
+    """What comes too soon after another mail waits with others, as what is told then does."""
+    if decision.reason != "email_spacing" or decision.until is None:
+        return None
+    if not isinstance(told.content, Notification) or not (delivery.event_id and delivery.notification_id):
+        return None
+    return NewItem(
+        delivery.user_id,
+        delivery.channel,
+        delivery.endpoint_id,
+        "spacing",
+        decision.until,
+        delivery.event_id,
+        delivery.notification_id,
+        delivery.topic,
+    )
 
 
 def _failure(delivery: Delivery, reason: str, detail: str) -> Outcome:
@@ -138,8 +208,11 @@ def _decided(
     channel = cast("ChannelKind", delivery.channel)
     usable = (one for one in told.recipient.endpoints if one.id == delivery.endpoint_id)
     named = Endpoint(id=delivery.endpoint_id, channel=channel, address=delivery.address)
-    endpoint = next(usable, named)
-    to = told.recipient
+    endpoint, to, content = next(usable, named), told.recipient, told.content
+    if isinstance(content, Code):
+        return named, decide_code(content, named, now)
     if channel == "email" and delivery.user_id in mailed:
         to = replace(to, mailed_at=now)
-    return endpoint, decide_again(told.notification, to, endpoint, now, read=told.read)
+    if isinstance(content, Digest):
+        return endpoint, decide_digest(content, to, endpoint, now)
+    return endpoint, decide_again(content, to, endpoint, now, read=told.read)

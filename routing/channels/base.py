@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Final, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from routing.errors import DeliveryError
-from routing.model import ChannelKind, Endpoint
+from routing.model import ChannelKind, Content, Endpoint, Recipient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,12 @@ class Rendered:
     url: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     expires_at: datetime | None = None
+    topic: str | None = None
+    urgent: bool = False
+    badge: int | None = None
+    """How many notifications are unread, this one among them."""
+    group: str | None = None
+    """Messages of one group are shown together, where the channel can do so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +43,43 @@ class Pace:
     reset_s: float = 1.0
 
 
-KEYLESS: Final[frozenset[ChannelKind]] = frozenset({"sms", "telegram"})
-"""Whose providers know no key: what may have been taken there is never repeated by itself."""
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """A message for one endpoint, under the key of its delivery."""
+
+    message: Rendered
+    to: Endpoint
+    key: str
+
+
+class UnwritableError(Exception):
+    """The channel cannot carry this content; says in one sentence why, without the content."""
+
+
+class Writer(Protocol):
+    """Says how content reads on a channel."""
+
+    def write(self, content: Content, to: Endpoint, recipient: Recipient, unread: int) -> Rendered:
+        """Raises UnwritableError for what the channel cannot carry."""
+        ...
 
 
 class Channel(Protocol):
-    """A provider that takes one message at a time."""
+    """A provider that takes one message in a call; several calls may be under way at once."""
 
     kind: ClassVar[ChannelKind]
-    provider: ClassVar[str]
+    keyed: ClassVar[bool]
+    """Whether a repeat under the same key is taken, or shown, only once.
+
+    Without that, what may have been taken is never repeated by itself.
+    """
+    most: ClassVar[int]
+    """How many messages a lane claims, and has under way, at once."""
+
+    @property
+    def provider(self) -> str:
+        """The account: fcm, twilio, twilio_fallback, …"""
+        ...
 
     @property
     def pace(self) -> Pace: ...
@@ -65,10 +99,20 @@ Outcome: TypeAlias = Receipt | DeliveryError
 
 
 @runtime_checkable
-class BatchChannel(Channel, Protocol):
-    """A provider that takes many messages in one call, under one key."""
+class ManyChannel(Channel, Protocol):
+    """A provider whose library takes many messages at once, each with an outcome of its own."""
 
-    most: ClassVar[int]
+    async def send_many(self, messages: Sequence[Addressed]) -> list[Outcome]:
+        """Deliver each once per its key, one outcome for each in their order.
+
+        Raises DeliveryError when it failed as a whole.
+        """
+        ...
+
+
+@runtime_checkable
+class BatchChannel(Channel, Protocol):
+    """A provider that takes many messages in one call, under one key, all or none."""
 
     def prepare(self, message: Rendered, address: str, *, key: str) -> Mail:
         """Write the message as it will be stored and sent; `key` comes back in what is told of it later."""

@@ -73,6 +73,7 @@ class EmailChannel:
 
     kind: ClassVar[ChannelKind] = "email"
     provider: ClassVar[str] = "resend"
+    keyed: ClassVar[bool] = True
     most: ClassVar[int] = 100
 
     def __init__(self, config: ResendConfig, clock: Clock) -> None:

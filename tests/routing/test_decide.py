@@ -207,6 +207,13 @@ def test_an_email_within_an_hour_of_the_last_is_gathered() -> None:
     assert chosen(a_notification(), ann(mailed_at=NOW - SPACING)) == every("send", "preferences")
 
 
+def test_what_is_over_before_its_mail_could_leave_is_not_gathered() -> None:
+    over = a_notification(expires_at=NOW + timedelta(minutes=30))
+    assert chosen(over, ann(mailed_at=NOW))["email"] == ("drop", "expired")
+    later = a_notification(expires_at=NOW + SPACING + SECOND)
+    assert chosen(later, ann(mailed_at=NOW))["email"] == ("digest", "email_spacing")
+
+
 def test_a_channel_that_got_too_much_is_spared() -> None:
     limited = chosen(a_notification(), ann(limited=frozenset({"push", "in_app"})))
     assert limited == every("send", "preferences") | {"push": ("drop", "rate_limited")}

@@ -12,6 +12,7 @@ from schemas.clock import SystemClock
 from schemas.db import Pool
 from schemas.events.live import LiveStarted
 from schemas.events.users import UserFollowed
+from tests.routing.gathered import close, due_at
 from tests.routing.house import House
 from tests.routing.post import (
     Post,
@@ -86,11 +87,28 @@ async def test_two_mails_to_one_person_are_an_hour_apart(post: Post, resend: Res
     await post.house.told(*tips(["ann", "ann"]))
     await post.empty()
     assert len(resend.messages) == 1
-    held = "SELECT due_at FROM deliveries WHERE status = 'held' AND reason = 'email_spacing'"
-    assert await post.pool.fetchval(held) == post.clock.now() + timedelta(hours=1)
+    assert await due_at(post.pool) == post.clock.now() + timedelta(hours=1)
     post.clock.goes_on(hours=1)
+    await close(post.house)
     await post.empty()
     assert len(resend.messages) == 2
+
+
+async def test_what_comes_too_soon_after_a_mail_comes_with_others_of_its_kind(
+    post: Post, resend: Resend
+) -> None:
+    await with_address(post.pool, "ann")
+    await post.house.told(*tips(["ann"] * 6))
+    await post.empty()
+    post.clock.goes_on(minutes=30)
+    await post.house.told(*tips(["ann"] * 2, actor="bob"))
+    await post.empty()
+    assert len(resend.messages) == 1
+    post.clock.goes_on(minutes=30)
+    await close(post.house)
+    await post.empty()
+    [_, second] = resend.messages
+    assert second.text.count("tipped you") == 7
 
 
 async def test_mails_to_one_person_are_an_hour_apart_whoever_sends_them(

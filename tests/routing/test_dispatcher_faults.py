@@ -2,18 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import ClassVar
 
 import pytest
 
-from routing.channels.base import Pace, Receipt, Rendered
 from routing.dispatcher import Sender
 from routing.errors import AmbiguousDeliveryError, EndpointGoneError
-from routing.model import ChannelKind, Endpoint, Notification
 from schemas.clock import SystemClock
 from schemas.db import Pool
-from schemas.ids import uuid7
-from schemas.store.endpoints import Endpoints, NewEndpoint
+from schemas.store.deliveries import Deliveries
 from tests.routing.house import House
 from tests.routing.post import (
     Post,
@@ -22,72 +18,41 @@ from tests.routing.post import (
     tips,
     with_address,
 )
+from tests.routing.scripted import TELEGRAM, Plain, Scripted, with_chat
 from tests.simulated import Resend
 from tests.waiting import until
-
-TELEGRAM: tuple[ChannelKind, ...] = ("telegram",)
-
-
-class Unkeyed:
-    """A provider that knows no key."""
-
-    kind: ClassVar[ChannelKind] = "telegram"
-    provider: ClassVar[str] = "unkeyed"
-    pace = Pace(1000.0)
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.error = error
-        self.sent: list[str] = []
-
-    async def send(self, message: Rendered, to: Endpoint, *, key: str) -> Receipt:
-        self.sent.append(to.address)
-        if self.error:
-            raise self.error
-        return Receipt(key)
-
-    async def close(self) -> None: ...
-
-
-def plainly(notification: Notification, _to: Endpoint) -> Rendered:
-    return Rendered(title=notification.title, text=notification.text or "")
 
 
 @pytest.fixture
 async def chatting(database: str, pool: Pool) -> AsyncIterator[House]:
     house = await House(database, pool, channels=TELEGRAM).begin()
-    await Endpoints().put(
-        pool,
-        NewEndpoint(id=uuid7(), user_id="ann", channel="telegram", address="42", state="active"),
-        house.clock.now(),
-    )
+    await with_chat(house, "ann", "42")
     await house.told(*tips(["ann"]))
     yield house
     await house.end()
 
 
 async def test_without_a_key_what_may_have_been_taken_is_not_repeated(chatting: House) -> None:
-    channel = Unkeyed(AmbiguousDeliveryError("no answer"))
-    post = Post(chatting, channel, plainly)
+    channel = Scripted(lambda _: AmbiguousDeliveryError("no answer"))
+    post = Post(chatting, channel, writer=Plain())
     await post.turn()
     chatting.clock.goes_on(days=2)
     await post.empty()
-    assert channel.sent == ["42"]
+    assert channel.asked == ["42"]
     assert await statuses(chatting.pool) == {"ann": ("unknown", "ambiguous")}
 
 
 async def test_without_a_key_a_lease_that_ran_out_is_not_repeated(chatting: House) -> None:
-    post = Post(chatting, Unkeyed(), plainly)
-    parts = post.parts
-    now = chatting.clock.now
-    await post.lane._deliveries.claim(chatting.pool, "dead", "telegram", now(), lease=parts.lease, limit=1)
+    post = Post(chatting, Scripted(), writer=Plain())
+    assert await post.first._ready(5)  # type: ignore[attr-defined]  # the moment before the calls
     chatting.clock.goes_on(minutes=1)
-    await post.lane._deliveries.recover(chatting.pool, now(), {"telegram"})
+    await Deliveries().recover(chatting.pool, chatting.clock.now(), channels=["telegram"], keyed=["fcm"])
     await post.empty()
     assert [status for status, _ in (await statuses(chatting.pool)).values()] == ["unknown"]
 
 
 async def test_an_endpoint_that_is_gone_is_retired_and_written_down(chatting: House) -> None:
-    post = Post(chatting, Unkeyed(EndpointGoneError("blocked")), plainly)
+    post = Post(chatting, Scripted(lambda _: EndpointGoneError("blocked")), writer=Plain())
     await post.turn()
     assert await statuses(chatting.pool) == {"ann": ("failed", "gone")}
     assert await chatting.pool.fetchval("SELECT state FROM endpoints") == "retired"
@@ -141,14 +106,14 @@ async def test_what_a_living_dispatcher_let_fall_is_sent_once_after_the_lease(
 async def test_what_a_living_dispatcher_let_fall_without_a_key_becomes_unknown(
     chatting: House, database: str
 ) -> None:
-    channel, pool = Unkeyed(), chatting.pool
-    sender = Sender(channel=channel, render=plainly)
+    channel, pool = Scripted(), chatting.pool
+    sender = Sender(channels=(channel,), writer=Plain())
     async with (
         broken(pool, "deliveries", "NEW.status = 'sent'"),
         dispatching(database, pool, "", SystemClock(), sender=sender),
     ):
         await have(pool, "unknown", 1)
-    assert channel.sent == ["42"]
+    assert channel.asked == ["42"]
 
 
 async def test_a_dispatcher_that_began_without_a_database_still_takes_up_what_was_misconfigured(

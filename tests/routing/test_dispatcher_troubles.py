@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import ClassVar
 
 from routing.channels.base import Mail, Outcome, Rendered
 from routing.channels.email import EmailChannel, ResendConfig
-from routing.errors import MessageRejectedError
-from routing.model import Endpoint, Notification
+from routing.errors import AmbiguousDeliveryError, MessageRejectedError
+from routing.model import Content, Endpoint, Recipient
 from schemas.store.erasure import erase_user
+from schemas.store.providers import Gate
 from tests.routing.house import House
 from tests.routing.post import (
     MAILS,
@@ -136,8 +138,9 @@ async def test_a_batch_left_by_a_dead_dispatcher_is_repeated_by_another(
     post: Post, mailing: House, resend: Resend
 ) -> None:
     await tipped(post, "ann", "bob")
-    batch = await post.lane._store()  # type: ignore[attr-defined]  # the moment before the call
-    await post.lane._many.send_batch(batch.mails, key=str(batch.id))  # type: ignore[attr-defined]  # and after
+    batch = await post.batches._store()  # the moment before the call
+    assert batch
+    await post.batches._many.send_batch(batch.mails, key=str(batch.id))  # and after
     other = Post(mailing, channel := email_at(resend.url, mailing.clock))
     assert not await other.lane.due()
     await until(other.lane.due)  # the lease ran out
@@ -152,12 +155,13 @@ async def test_an_answer_that_comes_too_late_changes_nothing(
     post: Post, mailing: House, resend: Resend
 ) -> None:
     await tipped(post, "ann")
-    batch = await post.lane._store()  # type: ignore[attr-defined]  # the call takes longer than the lease
+    batch = await post.batches._store()  # the call takes longer than the lease
     other = Post(mailing, channel := email_at(resend.url, mailing.clock))
     await until(other.lane.due)
     await other.empty()
     await channel.close()
-    await post.lane._send(batch)  # type: ignore[attr-defined]  # it is back
+    assert batch
+    await post.batches._send(batch, Gate(True))  # it is back
     assert len(resend.messages) == 1
     assert await attempts(post.pool, "ann") == ["ambiguous", "accepted"]
 
@@ -195,12 +199,13 @@ async def test_an_event_that_cannot_be_read_fails_alone(post: Post, resend: Rese
 
 
 async def test_a_mail_that_cannot_be_written_fails_alone(mailing: House, resend: Resend) -> None:
-    def render(notification: Notification, to: Endpoint) -> Rendered:
-        if to.address == "bob@example.com":
-            raise ValueError(to.address)
-        return MAILS.render(notification, to)
+    class Writer:
+        def write(self, content: Content, to: Endpoint, recipient: Recipient, unread: int) -> Rendered:
+            if to.address == "bob@example.com":
+                raise ValueError(to.address)
+            return MAILS.write(content, to, recipient, unread)
 
-    post = Post(mailing, channel := email_at(resend.url, mailing.clock), render)
+    post = Post(mailing, channel := email_at(resend.url, mailing.clock), writer=Writer())
     await tipped(post, "ann", "bob")
     await post.empty()
     await channel.close()
@@ -234,16 +239,40 @@ async def test_half_of_a_refused_call_that_was_surely_not_taken_is_decided_anew(
     assert await statuses(post.pool) == {"u1": ("queued", "unavailable"), "u5": ("failed", "rejected")}
 
 
+class Fickle(EmailChannel):
+    """Says nothing to the first call, and refuses the others."""
+
+    keys: ClassVar[list[str]] = []
+
+    async def send_batch(self, mails: Sequence[Mail], *, key: str) -> list[Outcome]:
+        self.keys.append(key)
+        if len(self.keys) == 1:
+            raise AmbiguousDeliveryError("the provider did not answer in time")
+        raise MessageRejectedError("422: one of them")
+
+
+async def test_what_may_have_been_taken_is_never_halved(mailing: House) -> None:
+    Fickle.keys.clear()
+    config = ResendConfig(api_key="re_test", sender="hub@example.com", base_url="http://127.0.0.1:9")
+    post = Post(mailing, channel := Fickle(config, mailing.clock))
+    await tipped(post, "ann", "bob")
+    await post.turn()
+    for _ in range(3):
+        mailing.clock.goes_on(minutes=10)
+        await post.empty()
+    await channel.close()
+    assert len(set(channel.keys)) == 1
+    assert await statuses(post.pool) == {"ann": ("unknown", "rejected"), "bob": ("unknown", "rejected")}
+
+
 async def test_the_record_says_why_a_mail_came_later(post: Post) -> None:
     await with_address(post.pool, "ann")
     await post.house.told(*tips(["ann", "ann"]))
     await post.empty()
-    post.clock.goes_on(hours=1)
-    await post.empty()
     lines = "SELECT outcome, detail FROM delivery_attempts ORDER BY delivery_id, n"
-    said = sorted(tuple(row) for row in await post.pool.fetch(lines) if row["outcome"] == "held")
-    assert said == [("held", "email_spacing")]
-    assert await post.pool.fetchval("SELECT sum(attempts) FROM deliveries") == 2
+    said = sorted(tuple(row) for row in await post.pool.fetch(lines) if row["outcome"] == "gathered")
+    assert said == [("gathered", "email_spacing")]
+    assert await post.pool.fetchval("SELECT sum(attempts) FROM deliveries") == 1
 
 
 async def test_an_erased_person_takes_along_the_batch_and_nobody_else(post: Post, resend: Resend) -> None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from time import perf_counter
 from uuid import UUID
 
 from routing.backoff import BATCHES, KEPT, next_attempt
+from routing.breaker import Breaker
 from routing.channels.base import BatchChannel, Mail, Receipt
 from routing.channels.base import Outcome as Came
 from routing.errors import (
@@ -13,38 +15,44 @@ from routing.errors import (
     EndpointGoneError,
     MessageRejectedError,
 )
-from routing.lanes import GAVE_UP, Lane, LaneParts
 from routing.preparing import Prepared
+from routing.ways import GAVE_UP, LaneParts, Way
 from schemas.db import Connection
 from schemas.ids import uuid7
 from schemas.store.email_batches import Batch, EmailBatches
+from schemas.store.providers import Gate
 
 ENDED = "the process that was sending it ended"
 
 
-class BatchLane(Lane):
+class BatchWay(Way):
     """Sends many mails in one call.
 
     An attempt that may have been taken keeps its batch open: it is repeated as it was, whoever does so. One
     that surely was not taken dissolves it, and its deliveries are decided about anew.
     """
 
-    def __init__(self, channel: BatchChannel, parts: LaneParts) -> None:
-        super().__init__(channel, parts)
+    def __init__(self, channel: BatchChannel, breaker: Breaker, parts: LaneParts) -> None:
+        super().__init__(channel, breaker, parts)
         self._many = channel
         self._batches = EmailBatches()
         self._lease_s = parts.lease.total_seconds()
 
-    async def due(self) -> bool:
+    async def owes(self) -> bool:
         now = self._parts.clock.now()
-        return await super().due() or await self._batches.due(self._parts.pool, self._many.provider, now)
+        return await self._batches.due(self._parts.pool, self._many.provider, now)
 
-    async def _work(self) -> bool:
+    async def tokens(self, gate: Gate) -> int:
+        return await self._limits.take(self._parts.pool, self._many.pace)
+
+    async def work(self, gate: Gate, tokens: int) -> bool:
         batch = await self._left() or await self._store()
         if batch is None:
+            await self._limits.give_back(self._parts.pool, tokens)
             return False
         self.batch = batch.id
-        await self._send(batch)
+        await self._send(batch, gate)
+        await self._limits.heed(self._parts.pool, self._many.pace)
         return True
 
     async def _left(self) -> Batch | None:
@@ -61,16 +69,13 @@ class BatchLane(Lane):
     async def _store(self) -> Batch | None:
         """Make a batch of what is due; None if nothing of it is wanted any more."""
         parts, now = self._parts, self._parts.clock.now()
-        kind, most = self._many.kind, self._many.most
-        claimed = await self._deliveries.claim(
-            parts.pool, parts.owner, kind, now, lease=parts.lease, limit=most
-        )
+        claimed = await self._claim(parts.pool, now, self._many.most)
         if not claimed:
             return None
         self.held = [one.id for one in claimed]
         async with parts.pool.acquire() as tx, tx.transaction():
             await self._batches.one_at_a_time(tx)
-            under_way = await self._batches.under_way(tx, [one.user_id for one in claimed])
+            under_way = await self._batches.under_way(tx, claimed, batching=self._many.provider)
             ready = await parts.preparing.prepare(tx, parts.owner, claimed, now, under_way=under_way)
             first, *others = _parted(ready) or [[]]
             for few in others:
@@ -104,21 +109,25 @@ class BatchLane(Lane):
             lease_s=self._lease_s,
         )
 
-    async def _send(self, batch: Batch) -> None:
+    async def _send(self, batch: Batch, gate: Gate) -> None:
         parts = self._parts
         if batch.created_at + KEPT <= parts.clock.now():
             await self._give_up(batch)
+            if gate.probe:
+                await self.breaker.give_back(parts.pool)
             return
+        began = perf_counter()
         try:
-            came = await self._many.send_batch(batch.mails, key=str(batch.id))
+            came: Sequence[Came] = await self._many.send_batch(batch.mails, key=str(batch.id))
         except DeliveryError as error:
-            now = parts.clock.now()
+            self._calls.observe(perf_counter() - began)
+            now, came = parts.clock.now(), [error]
             async with parts.pool.acquire() as tx, tx.transaction():
                 await self._failed_as_whole(tx, batch, error, now)
-            await parts.breaker.failed(parts.pool, error, now)
         else:
+            self._calls.observe(perf_counter() - began)
             await self._settle(batch, came)
-            await parts.breaker.succeeded(parts.pool)
+        await self.breaker.judge(parts.pool, came, parts.clock.now(), gate)
 
     async def _settle(self, batch: Batch, came: Sequence[Came]) -> None:
         parts, now = self._parts, self._parts.clock.now()
@@ -135,6 +144,7 @@ class BatchLane(Lane):
             for mail, one in zip(batch.mails, came, strict=True):
                 if isinstance(one, EndpointGoneError):
                     await self._retire(tx, mail["to"][0], one, now)
+        self._came_after(now - batch.created_at)
 
     async def _failed_as_whole(
         self, tx: Connection, batch: Batch, error: DeliveryError, now: datetime
@@ -153,12 +163,19 @@ class BatchLane(Lane):
                 )
         elif await self._batches.close(tx, batch.id, self._parts.owner, "dead"):
             members = await self._deliveries.get_many(tx, batch.deliveries)
-            await self._put_back(tx, str(batch.id), members, error, now)
+            outcomes = [self._put_back(one, error, now) for one in members]
+            await self._deliveries.finish(tx, str(batch.id), outcomes, now)
 
     async def _refused(
         self, tx: Connection, batch: Batch, error: MessageRejectedError, now: datetime
     ) -> None:
-        """One refused mail may be the fault of all: halves of the batch find out which."""
+        """One refused mail may be the fault of all: halves of the batch find out which.
+
+        They have other keys, so only what was surely not taken before may be halved.
+        """
+        if batch.attempts > 1:
+            await self._end(tx, batch, "unknown", error, now)
+            return
         if len(batch.mails) == 1:
             await self._end(tx, batch, "failed", error, now)
             return

@@ -1,0 +1,168 @@
+"""Owns how answers come on record: kept until they are committed, whatever the database does meanwhile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
+from typing import Final
+
+import structlog
+
+from bus.seldom import Seldom
+from bus.tasks import cancelled
+from routing.breaker import Breaker
+from routing.channels.base import Channel, Receipt
+from routing.channels.base import Outcome as Came
+from routing.errors import (
+    AddressMovedError,
+    DeliveryError,
+    EndpointBusyError,
+    EndpointGoneError,
+    MessageRejectedError,
+    OptedOutError,
+)
+from routing.preparing import Prepared
+from routing.ways import A_MOMENT, LaneParts, Way
+from schemas.db import RETRYABLE, Connection
+from schemas.store.deliveries import Outcome
+from schemas.store.digests import Digests
+from schemas.store.providers import Gate
+
+log = structlog.get_logger(__name__)
+
+AGAIN_S: Final = 0.2
+LAST_S: Final = 1.5
+"""So long a process that is to end still tries to put on record what it knows."""
+OF_ADDRESS: Final = (EndpointBusyError, AddressMovedError, EndpointGoneError, OptedOutError)
+"""What one message has found out about an address holds for all that wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a message, and what that makes of its delivery."""
+
+    one: Prepared
+    what: Came
+    outcome: Outcome
+    called: bool = True
+    """Whether the provider said so of this very message, and not of the one before it."""
+
+
+class NotingWay(Way):
+    """Keeps what came of the calls of a set until it is on record."""
+
+    def __init__(self, channel: Channel, breaker: Breaker, parts: LaneParts) -> None:
+        super().__init__(channel, breaker, parts)
+        self._came: list[Answer] = []
+        self._before: list[Came] = []
+        """What came of the same set, and is on record."""
+        self._say = Seldom(log)
+        self._digests = Digests()
+
+    def _answered(self, one: Prepared, what: Came) -> None:
+        now = self._parts.clock.now()
+        if isinstance(what, Receipt):
+            self._came_after(now - one.delivery.due_at)
+            outcome = self._outcome(one.delivery.id, "sent", what)
+        else:
+            outcome = self._put_back(one.delivery, what, now)
+        self._came.append(Answer(one, what, outcome))
+
+    def _known(self, one: Prepared, error: DeliveryError) -> None:
+        """Nobody called for it: what is known of its address was said of the message before."""
+        ended = isinstance(error, MessageRejectedError)
+        wait = error.retry_after or (A_MOMENT if isinstance(error, EndpointBusyError) else timedelta())
+        outcome = Outcome(
+            id=one.delivery.id,
+            status="failed" if ended else "queued",
+            outcome=error.outcome,
+            detail=str(error),
+            reason=error.outcome,
+            due_at=None if ended else self._parts.clock.now() + wait,
+            counted=False,
+        )
+        self._came.append(Answer(one, error, outcome, called=False))
+
+    async def _note(self, gate: Gate) -> None:
+        """Put on record what came; calls that are under way go on, however long that takes."""
+        while some := self._came[:]:
+            if not await self._insist(partial(self._put, some)):
+                return
+            del self._came[: len(some)]
+            await self._judge([one.what for one in some if one.called], gate)
+
+    async def _insist(self, put: Callable[[], Awaitable[None]]) -> bool:
+        """Try until the database takes it, or this process has no time left."""
+        began = monotonic()
+        while True:
+            try:
+                await put()
+            except RETRYABLE as error:
+                self._say("what came of calls waits for the database", error=type(error).__name__)
+                if cancelled() and monotonic() - began > LAST_S:
+                    return False
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return True
+
+    async def _put(self, some: Collection[Answer]) -> None:
+        """Put them on record, and by themselves if something is wrong with one of them."""
+        try:
+            await self._settle(some)
+        except RETRYABLE:
+            raise
+        except Exception as error:  # noqa: BLE001  it is said, and its neighbours are not to blame
+            if len(some) > 1:
+                for one in some:
+                    await self._put([one])
+                return
+            named = {"deliveries": [str(one.outcome.id) for one in some], "error": type(error).__name__}
+            log.error("what came of a call cannot be put on record", **named)  # noqa: TRY400  it shows content
+            self.held = {*self.held} - {one.outcome.id for one in some}
+
+    async def _settle(self, some: Collection[Answer]) -> None:
+        parts, now = self._parts, self._parts.clock.now()
+        outcomes = [one.outcome for one in some]
+        told = {
+            one.one.endpoint.address: one.what
+            for one in some
+            if one.called and isinstance(one.what, OF_ADDRESS)
+        }
+        async with AsyncExitStack() as stack:
+            tx = await stack.enter_async_context(parts.pool.acquire())
+            if told:
+                await stack.enter_async_context(tx.transaction())
+            await self._deliveries.finish(tx, parts.owner, outcomes, now)
+            for address in sorted(told):  # in order: another lane may hear of the same ones
+                await self._heed(tx, address, told[address], now)
+        self.held = {*self.held} - {one.id for one in outcomes}
+
+    async def _judge(self, came: list[Came], gate: Gate) -> None:
+        """What it says of the provider may be lost; the calls under way may not."""
+        before, self._before = self._before, [*self._before, *came]
+        parts = self._parts
+        try:
+            await self.breaker.judge(parts.pool, came, parts.clock.now(), gate, before=before)
+        except RETRYABLE as error:
+            self._say("nobody has judged a provider", error=type(error).__name__)
+        except Exception:
+            log.exception("a provider cannot be judged", provider=self.channel.provider)
+
+    async def _heed(self, tx: Connection, address: str, error: DeliveryError, now: datetime) -> None:
+        kind = self.channel.kind
+        match error:
+            case EndpointGoneError():
+                await self._retire(tx, address, error, now)
+            case OptedOutError():
+                await self._forbid(tx, address, "keyword", error, now)
+            case AddressMovedError():
+                await self._consent.follow(tx, kind, address, error.address, now)
+                await self._endpoints.move(tx, kind, address, error.address)
+                await self._digests.follow(tx, kind, address, error.address)
+                await self._deliveries.readdress(tx, kind, address, error.address)
+            case _:
+                until = now + (error.retry_after or A_MOMENT)
+                await self._deliveries.put_off(tx, kind, address, until, now)

@@ -1,0 +1,179 @@
+"""A second provider takes over when the first is left alone; nothing ever goes to both."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import ClassVar
+
+import pytest
+
+from bus.tasks import spawn
+from routing.errors import (
+    AmbiguousDeliveryError,
+    ChannelMisconfiguredError,
+    DeliveryError,
+    TransientDeliveryError,
+)
+from routing.model import ChannelKind
+from schemas.db import Pool
+from tests.routing.house import House
+from tests.routing.post import Post, email_at, statuses, tipped, tips, with_address
+from tests.routing.scripted import TELEGRAM, Keyed, Plain, Scripted, with_chat
+from tests.simulated import Resend
+from tests.waiting import until
+
+DOWN = TransientDeliveryError("it is down")
+
+
+@pytest.fixture
+async def chats(database: str, pool: Pool) -> AsyncIterator[House]:
+    house = await House(database, pool, channels=TELEGRAM).begin()
+    yield house
+    assert not await house.dead()
+    await house.end()
+
+
+class Smtp(Scripted):
+    """A mail server beside Resend."""
+
+    kind: ClassVar[ChannelKind] = "email"
+
+    def __init__(self) -> None:
+        super().__init__(provider="smtp")
+
+
+async def told(house: House, *users: str) -> None:
+    for user in users:
+        await with_chat(house, user, f"c-{user}")
+    await house.told(*tips(users))
+
+
+async def test_the_second_takes_over_when_the_breaker_of_the_first_opens(chats: House) -> None:
+    first, second = Scripted(lambda _: DOWN, provider="first"), Scripted(provider="second")
+    post = Post(chats, first, second, writer=Plain())
+    await told(chats, "a", "b", "c")
+    await post.turn()
+    assert (len(first.asked), second.asked) == (3, [])
+    chats.clock.goes_on(seconds=10)  # what failed waits still, and the breaker rests
+    await told(chats, "d")
+    await post.turn()
+    assert second.asked == ["c-d"]
+    rows = await chats.pool.fetch("SELECT DISTINCT provider FROM deliveries WHERE status = 'sent'")
+    assert [row["provider"] for row in rows] == ["second"]
+
+
+async def test_what_the_first_surely_refused_the_second_may_send(chats: House) -> None:
+    first, second = Scripted(lambda _: DOWN, provider="first"), Scripted(provider="second")
+    post = Post(chats, first, second, writer=Plain())
+    await told(chats, "a", "b", "c")
+    await post.turn()
+    chats.clock.goes_on(seconds=60)
+    await post.turn()  # the probe fails as well
+    chats.clock.goes_on(seconds=1)
+    for _ in range(3):
+        await post.turn()
+    assert len(second.asked) == 2
+    chats.clock.goes_on(minutes=5)
+    first.script = lambda _: None
+    await post.empty()
+    assert set((await statuses(chats.pool)).values()) == {("sent", None)}
+    assert len(first.asked) == 3 + 1 + 1
+
+
+async def test_a_misconfigured_account_hands_over_at_once(chats: House) -> None:
+    wrong = ChannelMisconfiguredError("the key is wrong")
+    first, second = Scripted(lambda _: wrong, provider="first"), Scripted(provider="second")
+    post = Post(chats, first, second, writer=Plain())
+    await told(chats, "a", "b")
+    await post.turn()
+    await post.turn()
+    assert (len(first.asked), len(second.asked)) == (2, 2)
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+async def test_what_the_first_may_have_taken_never_goes_to_the_second(chats: House, keyed: bool) -> None:
+    error: DeliveryError | None = AmbiguousDeliveryError("no answer")
+    first = (Keyed if keyed else Scripted)(lambda _: error, provider="first")
+    second = Scripted(provider="second")
+    post = Post(chats, first, second, writer=Plain())
+    await told(chats, "a", "b", "c")
+    await post.turn()
+    for _ in range(3):  # not even while the first is left alone
+        assert await chats.pool.execute("UPDATE provider_state SET opened_at = $1", chats.clock.now())
+        chats.clock.goes_on(seconds=14)
+        await post.turn()
+    assert second.asked == []
+    error = None
+    chats.clock.goes_on(minutes=10)
+    await post.empty()
+    assert second.asked == []
+    expected = ("sent", None) if keyed else ("unknown", "ambiguous")
+    assert set((await statuses(chats.pool)).values()) == {expected}
+
+
+async def test_an_open_batch_stays_with_its_provider(mailing: House, resend: Resend) -> None:
+    channel, server = email_at(resend.url, mailing.clock, call_s=0.5), Smtp()
+    post = Post(mailing, channel, server)
+    resend.behave("timeout_after", times=1)
+    await tipped(post, "ann")
+    await post.turn()
+    await post.pool.execute("UPDATE provider_state SET failures = 3, opened_at = $1", mailing.clock.now())
+    mailing.clock.goes_on(seconds=14)
+    await with_address(post.pool, "bob")
+    await mailing.told(*tips(["bob"]))
+    await post.turn()
+    await post.turn()
+    assert server.asked == ["bob@example.com"]
+    assert (await statuses(post.pool))["ann"] == ("sending", None)
+    mailing.clock.goes_on(seconds=60)
+    await post.empty()
+    await channel.close()
+    assert [one.address for one in resend.messages] == ["ann@example.com"]
+    assert await statuses(post.pool) == {"ann": ("sent", None), "bob": ("sent", None)}
+
+
+async def test_the_preferred_one_is_back_as_soon_as_its_probe_succeeds(chats: House) -> None:
+    first, second = Scripted(lambda _: DOWN, provider="first"), Scripted(provider="second")
+    post = Post(chats, first, second, writer=Plain())
+    await told(chats, "a", "b", "c")
+    await post.turn()
+    first.script = lambda _: None
+    chats.clock.goes_on(seconds=15)
+    await told(chats, "d")
+    await post.turn()
+    chats.clock.goes_on(minutes=2)
+    await post.empty()
+    assert second.asked == []
+    assert len(first.asked) == 3 + 4
+
+
+async def test_a_provider_that_two_channels_may_not_share_is_paused_alone(chats: House) -> None:
+    first, second = Scripted(lambda _: DOWN, provider="first"), Scripted(provider="second")
+    post = Post(chats, first, second, writer=Plain())
+    await told(chats, "a", "b", "c")
+    await post.turn()
+    gates = [await one.admit(chats.pool, chats.clock.now() + timedelta(seconds=1)) for one in post.breakers]
+    assert [gate.open for gate in gates] == [False, True]
+
+
+async def test_of_two_mails_on_their_way_at_once_one_waits_whoever_sends_them(
+    mailing: House, resend: Resend
+) -> None:
+    await with_address(mailing.pool, "ann")
+    await mailing.told(*tips(["ann"], actor="bob"))
+    first, second = Smtp(), Smtp()
+    first.gates["ann@example.com"] = gate = asyncio.Event()
+    sending = spawn(Post(mailing, first).turn(), name="turn")
+    await until(lambda: mailing.pool.fetchval("SELECT status = 'sending' FROM deliveries"))
+    await mailing.told(*tips(["ann"], actor="cid"))
+    await Post(mailing, second).turn()
+    await mailing.told(*tips(["ann"], actor="dan"))
+    channel = email_at(resend.url, mailing.clock)
+    await Post(mailing, channel).turn()
+    await channel.close()
+    gate.set()
+    await sending
+    assert (first.asked, second.asked, resend.messages) == (["ann@example.com"], [], [])
+    rows = await mailing.pool.fetch("SELECT status, reason FROM deliveries ORDER BY created_at, id")
+    assert [tuple(row) for row in rows] == [("sent", None), *[("dropped", "email_spacing")] * 2]
+    assert await mailing.pool.fetchval("SELECT count(*) FROM digest_items") == 2
