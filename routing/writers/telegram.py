@@ -1,0 +1,88 @@
+"""Owns how what is told reads in a chat of Telegram: a bold title, its text, and a link; digests by topic."""
+
+from collections.abc import Iterator
+from typing import Final, assert_never
+
+from routing.channels.base import Rendered, UnwritableError
+from routing.channels.telegram_text import MOST_UNITS, Part, TelegramText, length
+from routing.model import Code, Content, Digest, DigestItem, Endpoint, Notification, Recipient
+from routing.text import MAX_TEXT, MAX_TITLE, plain
+from routing.texts import Texts
+from routing.topics import TOPICS
+from routing.writers.base import absolute
+
+MOST_ITEMS: Final = 40
+"""Telegram shows at most 100 bold and linked stretches in one message."""
+FOOT: Final = 400
+"""Units kept free for what stands below a list that is too long."""
+
+
+class TelegramWriter:
+    """Writes messages of Telegram; `public_url` is where links of the hub lead."""
+
+    def __init__(self, public_url: str) -> None:
+        self._url = public_url.rstrip("/")
+
+    def write(self, content: Content, to: Endpoint, recipient: Recipient, unread: int) -> Rendered:
+        del to, unread
+        texts = Texts.of(recipient.locale)
+        match content:
+            case Notification():
+                return self._notification(content, texts)
+            case Digest():
+                return self._digest(content, texts)
+            case Code():
+                raise UnwritableError("no code is sent to Telegram: a chat is linked by /start")
+            case _:
+                assert_never(content)
+
+    def _notification(self, told: Notification, texts: Texts) -> TelegramText:
+        title, text = plain(told.title, MAX_TITLE), plain(told.text or "", MAX_TEXT)
+        parts = [Part(title, bold=True)]
+        if text:
+            parts.append(Part(f"\n{text}"))
+        url = absolute(self._url, told.url) if told.url else None
+        if url:
+            parts += [Part("\n\n"), Part(texts.say("Open"), url=url)]
+        return TelegramText(
+            title=title,
+            text="".join(part.text for part in parts),
+            parts=tuple(parts),
+            url=url,
+            expires_at=told.expires_at,
+            topic=told.topic,
+            urgent=told.priority == "immediate",
+        )
+
+    def _digest(self, digest: Digest, texts: Texts) -> TelegramText:
+        weekly = digest.mode == "weekly"
+        title = texts.say("Your weekly digest") if weekly else texts.say("Your daily digest")
+        parts, shown = [Part(title, bold=True)], 0
+        room = MOST_UNITS - FOOT - length(parts)
+        for lines in self._items(digest, texts):
+            room -= length(lines)
+            if room < 0 or shown == MOST_ITEMS:
+                break
+            parts += lines
+            shown += 1
+        parts.append(Part("\n\n"))
+        if left := len(digest.items) - shown:
+            parts += [Part(texts.many("and {n} more", "and {n} more", left)), Part("\n")]
+        url = f"{self._url}/"
+        parts.append(Part(texts.say("See all"), url=url))
+        text = "".join(part.text for part in parts)
+        return TelegramText(title=title, text=text, parts=tuple(parts), url=url, topic="digest")
+
+    def _items(self, digest: Digest, texts: Texts) -> Iterator[list[Part]]:
+        """What is said of each item; of the first of a topic with the topic's name above."""
+        for topic in dict.fromkeys(item.topic for item in digest.items):
+            name = texts.say(TOPICS[topic])
+            heading = [Part("\n\n"), Part(name[:1].upper() + name[1:], bold=True)]
+            for item in digest.items:
+                if item.topic == topic:
+                    yield [*heading, *self._line(item)]
+                    heading = []
+
+    def _line(self, item: DigestItem) -> list[Part]:
+        title = plain(item.title, MAX_TITLE)
+        return [Part("\n• "), Part(title, url=absolute(self._url, item.url) if item.url else None)]
