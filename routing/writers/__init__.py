@@ -1,0 +1,1 @@
+"""Owns how what is told reads on each channel."""
