@@ -38,7 +38,12 @@ class Links:
     """Signs what an unsubscribe link stands for: whoever has the mail has the right, without signing in."""
 
     def __init__(self, secret: str) -> None:
-        self._key = hmac.digest(secret.encode(), PURPOSE, hashlib.sha256)
+        self._secret = secret.encode()
+        self._key = self.key(PURPOSE)
+
+    def key(self, purpose: bytes) -> bytes:
+        """A key made from the secret for one purpose: what it signs means nothing for another."""
+        return hmac.digest(self._secret, purpose, hashlib.sha256)
 
     def token(self, scope: Scope) -> str:
         said = orjson.dumps([scope.channel, scope.address, scope.topic])

@@ -1,12 +1,12 @@
 """Owns the addresses at which a person can be reached: /v1/me/endpoints."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from aiohttp import web
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -16,24 +16,32 @@ from pydantic import (
 )
 
 from gateways.gateway import Notifying
-from gateways.http.body import JsonBody
+from gateways.http.body import JSON, MERGE_PATCH, JsonBody
+from gateways.http.endpoint_shown import (
+    EndpointPage,
+    EndpointShown,
+    is_shown,
+    show,
+    shown_endpoint,
+    unknown_endpoint,
+    verifying,
+)
 from gateways.http.route import Call, Reply, Route, answer
-from gateways.problems import conflict, invalid, not_found
+from gateways.problems import conflict, invalid
 from routing.consent import Scope
+from routing.verification import TooSoonError
 from schemas.db import Connection
-from schemas.events.members import Uuid, rfc3339
+from schemas.events.members import Uuid
 from schemas.events.words import in_words
 from schemas.ids import uuid7
 from schemas.profile import Email, Line, Phone
-from schemas.store.consent import Place, same
+from schemas.store.consent import EVERY_TOPIC, same
 from schemas.store.endpoints import REMOVED, NewEndpoint, StoredEndpoint
 
 Owned = Literal["push", "sms", "email"]
 
 PATH: Final = "/v1/me/endpoints"
 MOST: Final[Mapping[str, int]] = {"push": 20, "sms": 5, "email": 5}
-GONE_FROM_SIGHT: Final = frozenset({REMOVED, "replaced"})
-"""Why an endpoint may be retired that its owner need not be told of."""
 
 endpoint_id = TypeAdapter[UUID](Uuid)
 
@@ -58,39 +66,21 @@ class EndpointGiven(BaseModel):
     name: Line | None = Field(None, description="what I call the device", examples=["My phone"])
 
 
-class EndpointShown(BaseModel):
-    """One of my endpoints."""
+class EndpointChanges(BaseModel):
+    """A merge patch (RFC 7396): what is absent stays, null takes the value away."""
 
-    model_config = ConfigDict(frozen=True, title="Endpoint")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: UUID
-    channel: str
-    address: str
-    kind: str | None
-    platform: str | None
-    name: str | None
-    state: Literal["pending", "active", "retired"]
-    retired_reason: str | None
-    unsubscribed: list[str] = Field(description="topics that are not sent there; `all`: nothing is")
-    created_at: AwareDatetime
-    verified_at: AwareDatetime | None
-    used_at: AwareDatetime | None
-
-
-class EndpointPage(BaseModel):
-    """All my endpoints."""
-
-    model_config = ConfigDict(frozen=True)
-
-    items: list[EndpointShown]
-    next: None = None
+    name: Line | None = Field(None, description="what I call it", examples=["My old phone"])
 
 
 async def list_endpoints(call: Call[None, None]) -> web.Response:
-    notifying, pool = call.gateway.notifying, call.gateway.pool
-    found = [one for one in await notifying.endpoints.of_user(pool, call.principal.id) if _is_shown(one)]
+    notifying, pool, user = call.gateway.notifying, call.gateway.pool, call.principal.id
+    found = [one for one in await notifying.endpoints.of_user(pool, user) if is_shown(one)]
     refused = await notifying.ledger.refused(pool, {(one.channel, one.address) for one in found})
-    return answer({"items": [shown_endpoint(one, refused) for one in found], "next": None})
+    standings = await verifying(call).standings(pool, user)
+    items = [shown_endpoint(one, refused, standings.get(one.id)) for one in found]
+    return answer({"items": items, "next": None, "channels": list(call.gateway.config.channels)})
 
 
 async def add_endpoint(call: Call[None, EndpointGiven]) -> web.Response:
@@ -102,8 +92,29 @@ async def add_endpoint(call: Call[None, EndpointGiven]) -> web.Response:
         made = await _put(tx, notifying, user, given, call)
         if made.state == "active":
             await _consent(tx, notifying, made)
-        refused = await notifying.ledger.refused(tx, [(made.channel, made.address)])
-    return answer(shown_endpoint(made, refused), 201)
+        else:
+            await _ask(tx, call, made)
+        shown = await show(tx, call, made)
+    return answer(shown, 201)
+
+
+async def _ask(tx: Connection, call: Call[Any, Any], made: StoredEndpoint) -> None:
+    if made.channel not in call.gateway.config.channels:
+        return
+    with suppress(TooSoonError):  # the answer tells when the next may be asked for
+        await verifying(call).ask(tx, made)
+
+
+async def rename_endpoint(call: Call[None, EndpointChanges]) -> web.Response:
+    endpoints, user, key = call.gateway.notifying.endpoints, call.principal.id, call.path["id"]
+    async with call.gateway.pool.acquire() as tx, tx.transaction():
+        if "name" in call.body.model_fields_set:
+            changed = await endpoints.rename(tx, user, key, call.body.name)
+        else:
+            changed = await endpoints.get(tx, key)
+        if changed is None or changed.user_id != user or changed.state == "retired":
+            raise unknown_endpoint()
+        return answer(await show(tx, call, changed))
 
 
 async def _put(
@@ -113,10 +124,14 @@ async def _put(
         # A device belongs to whoever is signed in on it: its owner before must not be told of there any more.
         await notifying.endpoints.retire_address(tx, given.channel, given.address, "moved")
     of_profile = await _is_of_profile(tx, user, given, call)
+    is_known = given.channel == "push" or of_profile
+    if await _must_be_proved(tx, notifying, given, of_profile=of_profile):
+        is_known = False
+        await notifying.endpoints.doubt(tx, user, given.channel, given.address)
     endpoint = NewEndpoint(
         id=uuid7(),
         user_id=user,
-        state="active" if of_profile or given.channel == "push" else "pending",
+        state="active" if is_known else "pending",
         of_profile=of_profile,
         **given.model_dump(),
     )
@@ -135,6 +150,20 @@ async def _is_of_profile(tx: Connection, user: str, given: EndpointGiven, call: 
     return given.channel != "push" and given.address == told and verified_at is not None
 
 
+async def _must_be_proved(
+    tx: Connection, notifying: Notifying, given: EndpointGiven, *, of_profile: bool
+) -> bool:
+    """Whether only who reads mails there may undo that everything was refused.
+
+    What bounced or was reported is disproved by reading; of a profile's address the hub has only been told.
+    """
+    if given.channel != "email":
+        return False
+    if EVERY_TOPIC not in await notifying.consents.refused(tx, given.channel, given.address):
+        return False
+    return of_profile or await notifying.consents.is_earned(tx, given.channel, given.address)
+
+
 async def _consent(tx: Connection, notifying: Notifying, made: StoredEndpoint) -> None:
     """Who brings an address that is theirs wants to be written to there, whatever was refused before.
 
@@ -148,8 +177,9 @@ async def _consent(tx: Connection, notifying: Notifying, made: StoredEndpoint) -
 async def remove_endpoint(call: Call[None, None]) -> web.Response:
     endpoints, pool = call.gateway.notifying.endpoints, call.gateway.pool
     user, key = call.principal.id, call.path["id"]
-    if await endpoints.retire(pool, user, key, REMOVED) is None:
-        raise not_found("you have no endpoint of this id in use")
+    removed = await endpoints.retire(pool, user, key, REMOVED)
+    if removed is None and not await endpoints.dismiss(pool, user, key):
+        raise unknown_endpoint()
     return web.Response(status=204, headers={"Cache-Control": "no-store"})
 
 
@@ -173,29 +203,6 @@ def _check_room(given: EndpointGiven, present: Sequence[StoredEndpoint]) -> None
         raise conflict(f"you have {most} endpoints of this channel already; remove one first")
 
 
-def _is_shown(one: StoredEndpoint) -> bool:
-    return one.state != "retired" or one.retired_reason not in GONE_FROM_SIGHT
-
-
-def shown_endpoint(one: StoredEndpoint, refused: Mapping[Place, Collection[str]]) -> dict[str, Any]:
-    at = {
-        name: rfc3339(moment) if (moment := getattr(one, name)) else None
-        for name in ("created_at", "verified_at", "used_at")
-    }
-    return {
-        "id": str(one.id),
-        "channel": one.channel,
-        "address": one.address,
-        "kind": one.kind,
-        "platform": one.platform,
-        "name": one.name,
-        "state": one.state,
-        "retired_reason": one.retired_reason,
-        "unsubscribed": sorted(topic or "all" for topic in refused.get((one.channel, one.address), ())),
-        **at,
-    }
-
-
 ROUTES = (
     Route(
         method="GET",
@@ -212,13 +219,28 @@ ROUTES = (
         handler=add_endpoint,
         summary="Add an endpoint",
         description="A push endpoint is active at once; a phone number or e-mail address is pending until it"
-        " is verified, but for those of the profile: they are active at once. An address brought again keeps"
-        " its id, and is written to again. What you removed only you can bring again, not the platform.",
+        " is verified, but for those of the profile: they are active at once. A code is sent to the number"
+        " (six digits, for ten minutes), a link to the mail address (for a day). An address brought again"
+        " keeps its id, and is written to again; a mail address of the profile that refuses everything, and"
+        " one that mails came back from or were reported by, when its link was followed. What you removed"
+        " only you can bring again, not the platform.",
         tag="me",
         scopes=("user",),
         body=JsonBody(EndpointGiven),
         replies={201: Reply(description="The endpoint", model=EndpointShown)},
         problems=(409,),
+    ),
+    Route(
+        method="PATCH",
+        path=f"{PATH}/{{id}}",
+        handler=rename_endpoint,
+        summary="Rename an endpoint",
+        tag="me",
+        scopes=("user",),
+        path_types={"id": endpoint_id},
+        body=JsonBody(EndpointChanges, MERGE_PATCH, JSON),
+        replies={200: Reply(description="The endpoint", model=EndpointShown)},
+        problems=(404,),
     ),
     Route(
         method="DELETE",

@@ -1,45 +1,33 @@
 """Owns the way out of mails: /u/{token}, a page that needs neither a login nor JavaScript (RFC 8058)."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import parse_qs
 
 from aiohttp import web
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from pydantic import BaseModel, TypeAdapter
 
 from gateways.http.body import read_bytes
-from gateways.http.pages import page_policy
+from gateways.http.plain import FORM, HTML, Words, page
 from gateways.http.route import Call, Reply, Route
 from gateways.masking import masked
 from gateways.problems import bad_request
 from routing.consent import InvalidLinkError, Scope
-from routing.mail import TOPICS
+from routing.digest import TOPIC as DIGEST
+from routing.topics import TOPICS
 from schemas.store.consent import EVERY_TOPIC
 
 Choice = Literal["stop", "stop_all", "start"]
-Words = dict[str, Any]
 
-FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
 MOST_FIELDS: Final = 20
-HTML: Final = "text/html"
 SOURCE: Final = "link"
 
 EARNED: Final = (
-    "They came back, or were reported as unwanted. To get them again, sign in and add the address to your"
-    " endpoints."
+    "They came back, or were reported as unwanted. To get them again, sign in to the account they were for,"
+    " add the address once more, and follow the link that is sent there."
 )
 STOP_ALL: Final = ("stop_all", "Unsubscribe from everything")
-
-PAGE: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=select_autoescape(["html"]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-).get_template("unsubscribe.html")
 
 
 class Form:
@@ -77,7 +65,7 @@ async def show_unsubscribe(call: Call[None, None]) -> web.Response:
     async with call.gateway.pool.acquire() as conn:
         refused = await consents.refused(conn, scope.channel, scope.address)
         earned = await consents.is_earned(conn, scope.channel, scope.address)
-    return _page(_words(scope, refused, chosen=None, earned=earned))
+    return page(_words(scope, refused, chosen=None, earned=earned))
 
 
 async def unsubscribe(call: Call[None, Choice]) -> web.Response:
@@ -99,7 +87,7 @@ async def unsubscribe(call: Call[None, Choice]) -> web.Response:
             if not _is_refused(wanted, refused):
                 await consents.stop(tx, wanted, source=SOURCE)
         after = await consents.refused(tx, scope.channel, scope.address)
-    return _page(_words(scope, after, chosen=call.body, earned=earned))
+    return page(_words(scope, after, chosen=call.body, earned=earned))
 
 
 def _is_refused(scope: Scope, refused: frozenset[str]) -> bool:
@@ -108,35 +96,41 @@ def _is_refused(scope: Scope, refused: frozenset[str]) -> bool:
 
 def _words(scope: Scope, refused: frozenset[str], *, chosen: Choice | None, earned: bool) -> Words:
     to, mails = masked(scope.channel, scope.address), _kind(scope)
-    about = "" if scope.topic == EVERY_TOPIC else f" about {TOPICS.get(scope.topic, scope.topic)}"
+    about = _about(scope)
     hint = "What you find in the hub itself stays as it is."
     if EVERY_TOPIC in refused:
-        return {
-            "heading": "You are unsubscribed",
-            "said": f"No {mails} at all are sent to",
-            "address": to,
-            "done": True,
-            "choices": [] if earned else [("start", f"Send me {mails} again")],
-            "hint": EARNED if earned else hint,
-        }
+        return Words(
+            heading="You are unsubscribed",
+            said=f"No {mails} at all are sent to",
+            address=to,
+            done=True,
+            choices=[] if earned else [("start", f"Send me {mails} again")],
+            hint=EARNED if earned else hint,
+        )
     if scope.topic in refused:
-        return {
-            "heading": "You are unsubscribed",
-            "said": f"No more {mails}{about} are sent to",
-            "address": to,
-            "done": True,
-            "choices": [("start", "Subscribe again"), STOP_ALL],
-            "hint": hint,
-        }
+        return Words(
+            heading="You are unsubscribed",
+            said=f"No more {mails}{about} are sent to",
+            address=to,
+            done=True,
+            choices=[("start", "Subscribe again"), STOP_ALL],
+            hint=hint,
+        )
     asked = [("stop", f"Unsubscribe from {mails}{about}" if about else "Unsubscribe")]
-    return {
-        "heading": "You are subscribed again" if chosen == "start" else "Unsubscribe?",
-        "said": f"{mails.capitalize()}{about} are sent to",
-        "address": to,
-        "done": chosen == "start",
-        "choices": asked + ([STOP_ALL] if about else []),
-        "hint": hint,
-    }
+    return Words(
+        heading="You are subscribed again" if chosen == "start" else "Unsubscribe?",
+        said=f"{mails.capitalize()}{about} are sent to",
+        address=to,
+        done=chosen == "start",
+        choices=asked + ([STOP_ALL] if about else []),
+        hint=hint,
+    )
+
+
+def _about(scope: Scope) -> str:
+    if scope.topic == DIGEST:
+        return " with your digest"
+    return "" if scope.topic == EVERY_TOPIC else f" about {TOPICS.get(scope.topic, scope.topic)}"
 
 
 def _kind(scope: Scope) -> str:
@@ -144,26 +138,12 @@ def _kind(scope: Scope) -> str:
 
 
 def _lost() -> web.Response:
-    words = {
-        "heading": "This link does not work",
-        "said": "It is not complete, or not one of this hub's. Copy the whole link from the mail",
-        "address": "",
-        "done": False,
-        "choices": [],
-        "hint": "You can also sign in and say what is sent to you.",
-    }
-    return _page(words, 404)
-
-
-def _page(words: Words, status: int = 200) -> web.Response:
-    page = PAGE.render(words).encode()
-    return web.Response(
-        status=status,
-        body=page,
-        content_type=HTML,
-        charset="utf-8",
-        headers={"Cache-Control": "no-store", "Content-Security-Policy": page_policy(page)},
+    words = Words(
+        heading="This link does not work",
+        said="It is not complete, or not one of this hub's. Copy the whole link from the mail",
+        hint="You can also sign in and say what is sent to you.",
     )
+    return page(words, 404)
 
 
 PATH = "/u/{token}"

@@ -74,6 +74,16 @@ async def test_a_device_belongs_to_who_signed_in_last(ann: Caller, nobody: Calle
     assert [(one["state"], one["retired_reason"]) for one in await items(ann)] == [("retired", "moved")]
 
 
+async def test_what_is_not_used_any_more_may_be_taken_off_the_list(ann: Caller, nobody: Caller) -> None:
+    made = (await add(ann, "push", "token")).json["id"]
+    bob = nobody.being("bob")
+    await add(bob, "push", "token")
+    assert (await bob.call("DELETE", f"{PATH}/{made}")).status == 404
+    assert (await ann.call("DELETE", f"{PATH}/{made}")).status == 204
+    assert await items(ann) == []
+    assert (await ann.call("DELETE", f"{PATH}/{made}")).status == 404
+
+
 async def test_there_are_only_so_many_of_a_channel(ann: Caller) -> None:
     for n in range(5):
         assert (await add(ann, "sms", f"+1555000111{n}")).status == 201

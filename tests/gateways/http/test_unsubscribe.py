@@ -114,7 +114,7 @@ async def test_a_link_does_not_undo_a_bounce_or_a_complaint(
     await refuse(source)
     await refuse("settings")  # who says so after all has not undone what came before
     shown = await nobody.get(link)
-    assert "sign in and add the address" in words(shown)
+    assert "add the address once more, and follow the link" in words(shown)
     assert buttons(shown) == buttons(await nobody.post(link, data={"choice": "start"})) == []
     assert await refused(gateway) == {""}
     async with gateway.pool.acquire() as tx, tx.transaction():
