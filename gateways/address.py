@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
 
 from bus.seldom import Seldom
+from gateways.loopback import parse_address
 
-Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 MAX_HOPS = 20
@@ -52,7 +52,11 @@ def origin_allowed(request: web.Request, allowed: Collection[str], public_url: s
     say(
         "pages of this origin may not use the hub",
         origin=origin[:MOST_SHOWN],
-        do="if they should, add it to HUB_ALLOWED_ORIGINS",
+        do=(
+            "open the page from a web server: one from a file or in a sandbox has no origin to allow"
+            if origin == "null"
+            else "if they should, add it to HUB_ALLOWED_ORIGINS"
+        ),
     )
     return False
 
@@ -76,24 +80,6 @@ def same_origin(request: web.Request, origin: str, public_url: str | None = None
     return parts.netloc.lower() == request.host.lower()
 
 
-def is_loopback_host(host: str) -> bool:
-    """Whether a Host header names this machine; a rebound DNS name does not, whatever it resolves to."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    address = parse_address(name)
-    return name == "localhost" or (address is not None and address.is_loopback)
-
-
-def is_loopback_url(url: str) -> bool:
-    """Whether an address leads to this machine."""
-    try:
-        return is_loopback_host(urlsplit(url).netloc)
-    except ValueError:
-        return False
-
-
 def came_through_a_proxy(request: web.Request) -> bool:
     """Whether any header says that someone passed the request on, so that our peer is not the caller."""
     return any(
@@ -110,18 +96,3 @@ def _networks(trusted: tuple[str, ...]) -> tuple[Network, ...]:
 def _within(address: str, networks: Sequence[Network]) -> bool:
     parsed = parse_address(address)
     return parsed is not None and any(parsed in network for network in networks)
-
-
-def parse_address(text: str) -> Address | None:
-    """An address, without the port or brackets some proxies add; an IPv4 one in IPv6 dress is IPv4."""
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address

@@ -55,6 +55,14 @@ class Limits(BaseModel):
         1_000_000, gt=0, description="bytes of the body of a request, and of a packet of a socket"
     )
     batch: int = Field(1000, gt=0, le=10_000, description="events in one request")
+    codes_per_person: int = Field(
+        10, gt=0, description="codes and links, to prove addresses, that one person may ask for in an hour"
+    )
+    codes_per_address: int = Field(
+        5, gt=0, description="the same, that reach one address in an hour, whoever asks"
+    )
+    codes_per_person_a_day: int = Field(30, gt=0, description="the same of one person in a day")
+    codes_per_address_a_day: int = Field(10, gt=0, description="the same to one address in a day")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +81,14 @@ class GatewayConfig:
     """Where the workers of one `hub serve` keep their numbers, if there are several."""
     webhook_secrets: Mapping[str, str] = field(default_factory=dict)
     """Of each provider that is configured, what it signs its webhooks with."""
+    webhook_accounts: Mapping[str, str] = field(default_factory=dict)
+    """Of each provider that says for which account it speaks, the name of ours."""
     simulators: Mapping[str, str] = field(default_factory=dict)
     """Where the simulators of this machine listen, by name; what they got is shown in development only."""
+    channels: tuple[str, ...] = ("push", "sms", "email", "telegram")
+    """What this deployment sends on, beside the inbox."""
+    telegram_bot: str | None = None
+    """The number of the bot that links lead to."""
     dev_secret: str | None = None
     """Signs the tokens of the development sign-in; None (production) leaves that door out."""
 

@@ -17,6 +17,7 @@ from schemas.clock import Clock
 from schemas.store.consent import ConsentLedger
 from schemas.store.decisions import Decisions
 from schemas.store.deliveries import Deliveries
+from schemas.store.digests import Digests
 from schemas.store.endpoints import Endpoints
 from schemas.store.events import EventLog
 from schemas.store.notifications import Notifications
@@ -38,6 +39,7 @@ class Notifying:
     notifications: Notifications = field(default_factory=Notifications)
     decisions: Decisions = field(default_factory=Decisions)
     deliveries: Deliveries = field(default_factory=Deliveries)
+    digests: Digests = field(default_factory=Digests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

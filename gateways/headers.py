@@ -19,6 +19,7 @@ ALWAYS = {
 }
 SERVER = "hub"  # instead of the versions of what it is made of
 METHODS = "GET, PUT, POST, PATCH, DELETE"
+OWN_FORMS = ("/u/", "/verify/")  # posted by our own pages, whose Origin is "null": they send no referrer
 REQUEST_HEADERS = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, traceparent, tracestate"
 EXPOSED = "Retry-After, WWW-Authenticate, X-Trace-Id, traceparent"
 
@@ -60,7 +61,7 @@ class Cors:
 
     @staticmethod
     def _concerns(request: web.Request) -> bool:
-        return not request.path.startswith(("/socket.io", "/dev/"))
+        return not request.path.startswith(("/socket.io", "/dev/", *OWN_FORMS))
 
 
 async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:

@@ -8,7 +8,7 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
@@ -28,6 +28,7 @@ STATES: Final[Mapping[State, tuple[str, ...]]] = {
     "archived": ("archived",),
 }
 TOLD_ONE_BY_ONE: Final = 100
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CursorError(ValueError):
@@ -92,16 +93,14 @@ class Inbox:
         now = self._clock.now()
         async with self._pool.acquire() as tx, tx.transaction():
             await self._notifications.seize(tx, user)
-            changed = await self._notifications.read_all(tx, user)
-            if not changed:
+            count, latest = await self._notifications.read_all(tx, user, now, TOLD_ONE_BY_ONE)
+            if not count:
                 return 0
-            await self._deliveries.drop_for_read(tx, user, [one.id for one in changed], now)
-            latest = sorted(changed, key=lambda one: one.updated_at)[-TOLD_ONE_BY_ONE:]
-            targets = [target for one in latest for target in packets.updated(one, now)]
+            targets = [target for one in reversed(latest) for target in packets.updated(one, now)]
             unread = await self._notifications.unread(tx, user)
             await self._outbox.push(tx, *targets, packets.read_all(user), packets.counts(user, unread))
         self._outbox.wake()
-        return len(changed)
+        return count
 
     async def _put(self, user: str, ids: Sequence[UUID], state: str, *, among: Sequence[str]) -> Changed:
         async with self._pool.acquire() as tx, tx.transaction():
@@ -138,9 +137,10 @@ def _cursor(last: StoredNotification) -> str:
 def _place(cursor: str) -> tuple[datetime, UUID]:
     try:
         at, notification = base64.urlsafe_b64decode(cursor).decode().split(" ")
-        place = datetime.fromisoformat(at), UUID(notification)
+        moment, key = datetime.fromisoformat(at), UUID(notification)
     except (ValueError, binascii.Error):
         raise CursorError("is not a cursor that a page answered with") from None
-    if place[0].tzinfo is None:
+    # Written as UTC by a page; with another zone it may lie before the first day that there is.
+    if moment.utcoffset() != timedelta() or moment < EPOCH:
         raise CursorError("is not a cursor that a page answered with")
-    return place
+    return moment, key

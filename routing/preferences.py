@@ -1,11 +1,11 @@
 """Owns what a person prefers: channels, topics, quiet hours, digest, mutes; and the defaults."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from routing.members import CHANNELS, PRIORITIES, TOPICS, ChannelKind, Day, Part, TimeOfDay, Topics, at_most
@@ -203,14 +203,53 @@ class Preferences(Part):
 DEFAULT: Final = Preferences()
 
 
+def read(document: Mapping[str, Any]) -> Preferences:
+    """What a person said; of what a newer hub wrote, all that can be read here.
+
+    The default counts for the rest, of a list for the whole item: half a mute would be another one.
+    """
+    return Preferences.model_validate(_readable(document))
+
+
+def _readable(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    left = document
+    while left:
+        try:
+            Preferences.model_validate(left)
+        except ValidationError as error:
+            less = _without(left, [one["loc"] for one in error.errors()]) or {}
+            left = {} if less == left else less
+        else:
+            return left
+    return {}
+
+
+def _without(part: Any, places: Sequence[Sequence[str | int]]) -> Any:
+    """A document without what is at these places; None where nothing is left to go without."""
+    inner: dict[str | int, list[Sequence[str | int]]] = {}
+    for place in places:
+        if not place or not isinstance(part, Mapping) or place[0] not in part:
+            return None
+        inner.setdefault(place[0], []).append(place[1:])
+    kept = dict(part)
+    for name, rests in inner.items():
+        value = kept.pop(name)
+        if isinstance(value, list) and all(rests):
+            wrong = {rest[0] for rest in rests}
+            kept[name] = [one for n, one in enumerate(value) if n not in wrong]
+        elif all(rests) and (rest := _without(value, rests)):
+            kept[name] = rest
+    return kept
+
+
 def merge(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """What to store after a JSON Merge Patch (RFC 7396); a ValidationError where the outcome is wrong."""
-    return Preferences.model_validate(_merged(document, patch, _DEPTH)).to_store()
+    return Preferences.model_validate(_merged(_readable(document), patch, _DEPTH)).to_store()
 
 
 def effective(document: Mapping[str, Any], now: datetime | None = None) -> dict[str, Any]:
     """All that holds for a person: with the defaults, and without mutes that are over by now."""
-    preferences = Preferences.model_validate(document)
+    preferences = read(document)
     whole = preferences.model_dump(mode="json", by_alias=True)
     whole["topics"] = {
         topic: {channel: preferences.means(topic, channel) for channel in CHANNELS} for topic in TOPICS

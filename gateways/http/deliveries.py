@@ -27,9 +27,10 @@ class FullDelivery(DeliveryShown):
     model_config = ConfigDict(title="Delivery")
 
     user: str
-    event_id: UUID
-    notification_id: UUID
-    topic: str
+    event_id: UUID | None = Field(description="null of a digest, and of a code that proves an address")
+    notification_id: UUID | None
+    verification_id: UUID | None
+    topic: str = Field(description="a topic of notifications, `digest` or `verification`")
     priority: Literal["immediate", "standard", "batch"]
     due_at: AwareDatetime
     expires_at: AwareDatetime | None
@@ -54,7 +55,7 @@ class DeliveryFilter(BaseModel):
 
     status: Status | None = None
     channel: Literal["push", "sms", "email", "telegram"] | None = None
-    topic: Topic | None = None
+    topic: Topic | Literal["digest", "verification"] | None = None
     user: UserId | None = Field(None, description="only to this user")
     event: Uuid | None = Field(None, description="only upon this event")
     limit: int = Field(50, ge=1, le=200)
@@ -102,8 +103,9 @@ def _shown(delivery: Delivery, attempts: Sequence[Attempt]) -> dict[str, Any]:
     return {
         **shown_delivery(delivery, attempts),
         "user": delivery.user_id,
-        "event_id": str(delivery.event_id),
-        "notification_id": str(delivery.notification_id),
+        "event_id": _text(delivery.event_id),
+        "notification_id": _text(delivery.notification_id),
+        "verification_id": _text(delivery.verification_id),
         "topic": delivery.topic,
         "priority": PRIORITIES[delivery.priority],
         "due_at": rfc3339(delivery.due_at),
@@ -114,6 +116,10 @@ def _shown(delivery: Delivery, attempts: Sequence[Attempt]) -> dict[str, Any]:
         "updated_at": rfc3339(delivery.updated_at),
         "sent_at": time_of(delivery.sent_at),
     }
+
+
+def _text(key: UUID | None) -> str | None:
+    return None if key is None else str(key)
 
 
 ROUTES = (

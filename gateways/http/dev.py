@@ -6,10 +6,11 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
-from gateways.address import came_through_a_proxy, is_loopback_host, same_origin
+from gateways.address import came_through_a_proxy, same_origin
 from gateways.auth import COMMAND_LINE, issue
 from gateways.http.body import JsonBody
 from gateways.http.route import Call, Route, answer
+from gateways.loopback import is_loopback_host
 from gateways.problems import forbidden
 from schemas.ids import UserId
 from schemas.store.users import User

@@ -1,6 +1,6 @@
 """Owns the export: everything the hub holds about a person, as one file, written page by page."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -13,12 +13,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from gateways.gateway import Gateway
 from gateways.http import outcomes, records
 from gateways.http.body import JSON
-from gateways.http.endpoints import EndpointShown, shown_endpoint
+from gateways.http.endpoint_shown import EndpointShown, shown_endpoint
 from gateways.http.inbox import NotificationShown
 from gateways.http.outcomes import DecisionShown, DeliveryShown
 from gateways.http.people import UserShown, shown_user
 from gateways.http.route import Call, Reply, Route
 from schemas.events.members import rfc3339
+from schemas.store import held
 
 PAGE = 200
 STATES: Final = ("unread", "read", "archived")
@@ -53,6 +54,83 @@ class ToldShown(BaseModel):
     deliveries: list[DeliveryShown]
 
 
+class ProofAsked(BaseModel):
+    """A code or link that I asked for to prove an address."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    endpoint: UUID
+    channel: str
+    address: str
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
+    tries: int
+    used_at: AwareDatetime | None
+
+
+class TelegramLinkMade(BaseModel):
+    """A link by which I could tell the bot who I am."""
+
+    model_config = ConfigDict(frozen=True)
+
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
+    used_at: AwareDatetime | None
+
+
+class DigestHeld(BaseModel):
+    """What was gathered for me."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    channel: str
+    endpoint: UUID
+    kind: str
+    state: str
+    due_at: AwareDatetime
+    opened_at: AwareDatetime
+    closed_at: AwareDatetime | None
+
+
+class DigestItemHeld(BaseModel):
+    """An event that was gathered for me."""
+
+    model_config = ConfigDict(frozen=True)
+
+    digest_id: UUID
+    event_id: UUID
+    topic: str
+    at: AwareDatetime
+    left_out: str | None
+
+
+class SentBeside(BaseModel):
+    """A digest or a code on its way to me: what is of an event stands in the history."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    channel: str
+    address: str
+    topic: str
+    status: str
+    digest_id: UUID | None
+    verification: UUID | None
+    created_at: AwareDatetime
+    sent_at: AwareDatetime | None
+
+
+class ToldTheBot(BaseModel):
+    """What I said to the Telegram bot, as Telegram told it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    received_at: AwareDatetime
+    body: dict[str, Any]
+
+
 class Export(BaseModel):
     """Everything the hub holds about a person."""
 
@@ -66,6 +144,22 @@ class Export(BaseModel):
     events: list[records.LoggedEvent]
     notifications: list[NotificationShown]
     history: list[ToldShown]
+    digests: list[DigestHeld]
+    digest_items: list[DigestItemHeld]
+    deliveries: list[SentBeside]
+    verifications: list[ProofAsked]
+    telegram_links: list[TelegramLinkMade]
+    telegram_updates: list[ToldTheBot]
+
+
+HELD: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
+    "digests": (held.DIGESTS, DigestHeld),
+    "digest_items": (held.DIGEST_ITEMS, DigestItemHeld),
+    "deliveries": (held.DELIVERIES, SentBeside),
+    "verifications": (held.VERIFICATIONS, ProofAsked),
+    "telegram_links": (held.TELEGRAM_LINKS, TelegramLinkMade),
+    "telegram_updates": (held.TOLD_THE_BOT, ToldTheBot),
+}
 
 
 async def export_me(call: Call[None, None]) -> web.StreamResponse:
@@ -96,6 +190,7 @@ async def export_me(call: Call[None, None]) -> web.StreamResponse:
         ("events", _events(gateway, user.id)),
         ("notifications", _notifications(gateway, user.id)),
         ("history", _history(gateway, user.id)),
+        *((name, _held(gateway, user.id, *what)) for name, what in HELD.items()),
     ):
         await _write(response, name, pages)
     await response.write(b"}")
@@ -108,7 +203,7 @@ async def _write(response: web.StreamResponse, name: str, pages: Pages) -> None:
     separator = b""
     async for page in pages:
         if page:
-            await response.write(separator + b",".join(map(orjson.dumps, page)))
+            await response.write(separator + b",".join(orjson.dumps(one, default=str) for one in page))
             separator = b","
     await response.write(b"]")
 
@@ -166,6 +261,18 @@ async def _history(gateway: Gateway, user: str) -> Pages:
         if len(found) < PAGE:
             return
         before = found[-1].at, found[-1].event_id
+
+
+async def _held(gateway: Gateway, user: str, statement: str, shown: type[BaseModel]) -> Pages:
+    async for found in held.pages(gateway.pool, statement, user, PAGE):
+        yield [
+            {
+                name: rfc3339(value) if isinstance(value, datetime) else value
+                for name, value in row.items()
+                if name in shown.model_fields
+            }
+            for row in found
+        ]
 
 
 ROUTES = (

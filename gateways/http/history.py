@@ -1,12 +1,15 @@
 """Owns a person's own history: what reached them, what did not, and why."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 from uuid import UUID
 
+import structlog
 from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from bus.seldom import Seldom
 from gateways.gateway import Gateway
 from gateways.http import outcomes
 from gateways.http.cursors import Cursor, cursor_of
@@ -15,14 +18,18 @@ from gateways.http.route import Call, Reply, Route, answer
 from gateways.masking import masked
 from routing.catalog import CATALOG, said
 from routing.members import ChannelKind
+from routing.people import People
 from schemas.events.base import Event
 from schemas.events.members import rfc3339
 from schemas.events.registry import REGISTRY, InvalidEventError, UnknownEventTypeError
 from schemas.store import events as log
 from schemas.store.decisions import StoredDecision
 from schemas.store.deliveries import Delivery
+from schemas.store.digests import Carrier
 
 Outcome = Literal["reached", "waiting", "not", "unknown"]
+
+_say_untold: Final = Seldom(structlog.get_logger(__name__), level=logging.ERROR)
 
 OUTCOMES: Final[Mapping[str, Outcome]] = {
     "queued": "waiting",
@@ -37,6 +44,9 @@ OUTCOMES: Final[Mapping[str, Outcome]] = {
     "dropped": "not",
     "unknown": "unknown",
 }
+
+GATHERED: Final = {"scheduled": "digest", "spacing": "email_spacing"}
+"""Why something waits in a digest."""
 
 
 class WayShown(Shown):
@@ -88,14 +98,15 @@ async def get_history(call: Call[HistoryFilter, None]) -> web.Response:
     items = found[:limit]
     theirs = await deliveries.of_user(gateway.pool, user, [one.event_id for one in items])
     told = await outcomes.load(gateway, items, theirs)
-    titles = await _titles(gateway, items)
+    titles = await _titles(gateway, user, items)
     more = cursor_of(items[-1].at, items[-1].event_id) if len(found) > limit else None
     return answer({"items": [_item(one, told, titles) for one in items], "next": more})
 
 
 def _item(one: StoredDecision, told: Told, titles: Mapping[UUID, str]) -> dict[str, Any]:
     sent = {each.endpoint_id: each for each in told.deliveries.get((one.event_id, one.user_id), ())}
-    ways = [_way(each, told, sent) for each in one.decided]
+    gathered = told.gathered(one)
+    ways = [_way(each, told, sent, gathered) for each in one.decided]
     return {
         "event_id": str(one.event_id),
         "notification_id": str(one.notification_id),
@@ -108,11 +119,22 @@ def _item(one: StoredDecision, told: Told, titles: Mapping[UUID, str]) -> dict[s
     }
 
 
-def _way(decided: Mapping[str, Any], told: Told, sent: Mapping[UUID, Delivery]) -> dict[str, Any]:
-    """The last word is the delivery's; where there is none, the decision's."""
-    chosen = outcomes.shown_decision(decided, told.addresses)
-    delivery = sent.get(UUID(decided["endpoint"])) if decided["endpoint"] else None
+def _way(
+    decided: Mapping[str, Any],
+    told: Told,
+    sent: Mapping[UUID, Delivery],
+    gathered: Mapping[UUID, Carrier],
+) -> dict[str, Any]:
+    """The last word is the delivery's, of a digest where it went into one; else the decision's."""
+    chosen = outcomes.shown_decision(decided, told.addresses, gathered)
+    endpoint = UUID(decided["endpoint"]) if decided["endpoint"] else None
+    carrier = gathered.get(endpoint) if endpoint else None
+    delivery = sent.get(carrier.endpoint_id if carrier else endpoint) if endpoint else None
     shown = {name: chosen[name] for name in ("channel", "endpoint", "address", "reason", "at", "until")}
+    if carrier is not None and carrier.left_out is not None:
+        return {**shown, "outcome": "not", "reason": carrier.left_out, "status": None, "until": None}
+    if carrier is not None and carrier.state == "open":
+        return {**shown, "outcome": "waiting", "reason": GATHERED[carrier.kind], "status": None}
     if delivery is None:
         return {**shown, "outcome": _of_decision(chosen), "status": None}
     return {
@@ -133,19 +155,29 @@ def _of_decision(chosen: Mapping[str, Any]) -> Outcome:
     return "reached" if chosen["channel"] == "in_app" else "waiting"
 
 
-async def _titles(gateway: Gateway, decisions: Sequence[StoredDecision]) -> dict[UUID, str]:
+async def _titles(gateway: Gateway, user: str, decisions: Sequence[StoredDecision]) -> dict[UUID, str]:
     """How each event is told by itself; the inbox may have gathered it with others."""
+    locale, _ = await People().tongue(gateway.pool, user)
     rows = await log.known(gateway.pool, [one.event_id for one in decisions])
     actors = {one.actor for one in decisions if one.actor}
     names = await gateway.users.names(gateway.pool, actors) if actors else {}
     found = {}
     for one in decisions:
         event = _event(rows.get(one.event_id))
-        entries = CATALOG.get(type(event), ()) if event else ()
-        entry = next((entry for entry in entries if entry.topic == one.topic), None)
-        if event and entry:
-            found[one.event_id] = said(event, entry, names).title
+        if event and (title := _title(event, one.topic, names, locale)):
+            found[one.event_id] = title
     return found
+
+
+def _title(event: Event, topic: str, names: Mapping[str, str], locale: str) -> str | None:
+    """No title tells a time, so the zone does not matter."""
+    entry = next((entry for entry in CATALOG.get(type(event), ()) if entry.topic == topic), None)
+    try:
+        return said(event, entry, names, locale).title if entry else None
+    except Exception as error:  # noqa: BLE001  it is said, and the rest of the history is not to blame
+        kind = type(error).__name__
+        _say_untold("an event of a history cannot be told", event_id=str(event.id), error=kind)
+        return None
 
 
 def _event(row: Any) -> Event | None:

@@ -9,6 +9,7 @@ from gateways.http.body import JSON, MERGE_PATCH, JsonBody
 from gateways.http.people import UserShown, shown_user
 from gateways.http.route import Call, Reply, Route, answer
 from gateways.problems import ProblemError
+from routing.rescheduling import reschedule
 from schemas.profile import Personal
 from schemas.store.users import User
 
@@ -39,7 +40,10 @@ async def get_me(call: Call[None, None]) -> web.Response:
 
 async def patch_me(call: Call[None, PersonalChanges]) -> web.Response:
     changes = call.body.model_dump(exclude_unset=True)
-    user = await call.gateway.users.patch(call.gateway.pool, call.principal.id, changes)
+    async with call.gateway.pool.acquire() as tx, tx.transaction():
+        user = await call.gateway.users.patch(tx, call.principal.id, changes)
+        if "tz" in changes:
+            await reschedule(tx, call.principal.id, call.gateway.clock)
     if user is None:
         raise ProblemError(409, "conflict", "this user was erased just now")
     return answer(shown_user(user))

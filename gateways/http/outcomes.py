@@ -16,7 +16,10 @@ from routing.model import Action
 from schemas.events.members import rfc3339
 from schemas.store.decisions import StoredDecision
 from schemas.store.deliveries import Attempt, Delivery
+from schemas.store.digests import Carrier
 
+GATHERING: Final = ("email", "telegram")
+"""Channels that have digests."""
 Status = Literal[
     "queued",
     "held",
@@ -61,9 +64,10 @@ class AttemptShown(Shown):
 
 
 class DeliveryShown(Shown):
-    """What became of a notification on its way to one endpoint."""
+    """What became of a notification on its way to one endpoint, alone or in a digest."""
 
     id: UUID
+    digest_id: UUID | None = Field(description="where it went with others")
     channel: str
     endpoint: UUID
     address: str = Field(description="masked")
@@ -92,6 +96,21 @@ class Told:
     attempts: Mapping[UUID, Sequence[Attempt]]
     addresses: Mapping[UUID, str]
     """Of endpoints, masked."""
+    carriers: Mapping[tuple[UUID, str, UUID], Carrier]
+    """The digests they went into, by event, user and endpoint."""
+    elsewhere: Mapping[tuple[UUID, str], Carrier]
+    """Those of endpoints that nothing was decided about: the digest was taken along there."""
+
+    def gathered(self, decision: StoredDecision) -> dict[UUID, Carrier]:
+        """The digests that an event went into on its way to a person, by endpoint."""
+        ways = {UUID(one["endpoint"]) for one in decision.decided if one["endpoint"]}
+        event, user = decision.event_id, decision.user_id
+        keys = {way: (event, user, way) for way in ways}
+        found = {way: self.carriers[key] for way, key in keys.items() if key in self.carriers}
+        if elsewhere := self.elsewhere.get((event, user)):
+            gathered = [each for each in decision.decided if each["action"] == "digest" and each["endpoint"]]
+            found |= {way: elsewhere for each in gathered if (way := UUID(each["endpoint"])) not in found}
+        return found
 
 
 async def load(gateway: Gateway, decisions: Sequence[StoredDecision], deliveries: Iterable[Delivery]) -> Told:
@@ -99,7 +118,14 @@ async def load(gateway: Gateway, decisions: Sequence[StoredDecision], deliveries
     notifying, pool = gateway.notifying, gateway.pool
     found: dict[tuple[UUID, str], list[Delivery]] = defaultdict(list)
     for delivery in deliveries:
-        found[delivery.event_id, delivery.user_id].append(delivery)
+        if delivery.event_id is not None:
+            found[delivery.event_id, delivery.user_id].append(delivery)
+    carriers = await _carriers(gateway, decisions)
+    if carriers:
+        sent = await notifying.digests.deliveries(pool, [one.digest_id for one in carriers.values()])
+        for one in carriers.values():
+            if one.digest_id in sent:
+                found[one.event_id, one.user_id].append(sent[one.digest_id])
     ids = [one.id for theirs in found.values() for one in theirs]
     named = {UUID(one["endpoint"]) for each in decisions for one in each.decided if one["endpoint"]}
     endpoints = await notifying.endpoints.get_many(pool, list(named)) if named else {}
@@ -108,7 +134,26 @@ async def load(gateway: Gateway, decisions: Sequence[StoredDecision], deliveries
         found,
         await notifying.deliveries.attempts(pool, ids) if ids else {},
         {key: masked(one.channel, one.address) for key, one in endpoints.items()},
+        carriers,
+        {key[:2]: one for key, one in carriers.items() if key[2] not in named},
     )
+
+
+async def _carriers(
+    gateway: Gateway, decisions: Sequence[StoredDecision]
+) -> dict[tuple[UUID, str, UUID], Carrier]:
+    """Answer the digests that events went into on their way to people."""
+    possible = [one for one in decisions if any(map(_may_be_gathered, one.decided))]
+    users, events = {one.user_id for one in possible}, {one.event_id for one in possible}
+    if not possible:
+        return {}
+    since = min(one.at for one in possible)
+    return await gateway.notifying.digests.carriers(gateway.pool, [*users], [*events], since)
+
+
+def _may_be_gathered(decided: Mapping[str, Any]) -> bool:
+    """Also what was to be sent: it may have met another mail on its way."""
+    return bool(decided["endpoint"]) and decided["channel"] in GATHERING and decided["action"] != "drop"
 
 
 def shown_people(told: Told) -> list[dict[str, Any]]:
@@ -118,7 +163,7 @@ def shown_people(told: Told) -> list[dict[str, Any]]:
             "user": one.user_id,
             "notification_id": str(one.notification_id),
             "topic": one.topic,
-            "decisions": [shown_decision(each, told.addresses) for each in one.decided],
+            "decisions": [shown_decision(each, told.addresses, told.gathered(one)) for each in one.decided],
             "deliveries": [
                 shown_delivery(each, told.attempts.get(each.id, ()))
                 for each in told.deliveries.get((one.event_id, one.user_id), ())
@@ -128,15 +173,20 @@ def shown_people(told: Told) -> list[dict[str, Any]]:
     ]
 
 
-def shown_decision(decided: Mapping[str, Any], addresses: Mapping[UUID, str]) -> dict[str, Any]:
-    endpoint = decided["endpoint"]
+def shown_decision(
+    decided: Mapping[str, Any], addresses: Mapping[UUID, str], gathered: Mapping[UUID, Carrier]
+) -> dict[str, Any]:
+    endpoint, until = decided["endpoint"], decided["until"]
+    carrier = gathered.get(UUID(endpoint)) if endpoint else None
+    if carrier is not None and carrier.state == "open":
+        until = rfc3339(carrier.due_at)
     return {
         "channel": decided["channel"],
         "endpoint": endpoint,
         "address": addresses.get(UUID(endpoint)) if endpoint else None,
         "action": decided["action"],
         "reason": decided["reason"],
-        "until": decided["until"],
+        "until": until,
         "at": decided["at"],
     }
 
@@ -144,6 +194,7 @@ def shown_decision(decided: Mapping[str, Any], addresses: Mapping[UUID, str]) ->
 def shown_delivery(delivery: Delivery, attempts: Sequence[Attempt]) -> dict[str, Any]:
     return {
         "id": str(delivery.id),
+        "digest_id": None if delivery.digest_id is None else str(delivery.digest_id),
         "channel": delivery.channel,
         "endpoint": str(delivery.endpoint_id),
         "address": masked(delivery.channel, delivery.address),

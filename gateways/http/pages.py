@@ -33,6 +33,7 @@ NO_CLIENT_ROUTE = (
     "/dev/",
     "/webhooks/",
     "/u/",
+    "/verify/",
 )
 # What the page reads to know whether it may offer the development sign-in; written for production.
 SAYS_PRODUCTION = b'<meta name="hub-development" content="no">'
@@ -52,6 +53,7 @@ class Pages:
     def add_to(self, app: web.Application) -> None:
         app.router.add_get("/", self.index)
         app.router.add_get("/docs", self.docs)
+        app.router.add_get("/docs/templates", self.templates)
         app.router.add_get("/web/{path:.+}", self.module)
         app.router.add_get("/vendor/{path:.+}", self.library)
         app.middlewares.append(self.client_routes)
@@ -61,6 +63,9 @@ class Pages:
 
     async def docs(self, request: web.Request) -> web.StreamResponse:
         return self._page("docs.html", request)
+
+    async def templates(self, request: web.Request) -> web.StreamResponse:
+        return self._page("templates.html", request, mails=True)
 
     async def module(self, request: web.Request) -> web.StreamResponse:
         """One of our own files; those of types the browser does not load are not for it."""
@@ -81,14 +86,14 @@ class Pages:
                 return self._page("index.html", request)
             raise
 
-    def _page(self, name: str, request: web.Request) -> web.StreamResponse:
+    def _page(self, name: str, request: web.Request, *, mails: bool = False) -> web.StreamResponse:
         if not self._libraries.is_dir():
             return web.Response(status=503, text=MISSING, headers={"Retry-After": "10"})
         page = (self._folder / name).read_bytes()
         if self._development:
             page = page.replace(SAYS_PRODUCTION, SAYS_DEVELOPMENT)
         tag = hashlib.sha256(page).hexdigest()[:32]
-        policy = page_policy(page, frames=self._development)
+        policy = page_policy(page, frames=self._development, mails=mails)
         headers = {"Content-Security-Policy": policy, "Content-Type": "text/html; charset=utf-8"}
         answer = web.Response(body=page, headers=headers | FRESH)
         if any(one.value in (tag, "*") for one in request.if_none_match or ()):
@@ -128,16 +133,18 @@ def _existing(file: Path) -> Path | None:
         return None
 
 
-def page_policy(page: bytes, *, frames: bool = False) -> str:
+def page_policy(page: bytes, *, frames: bool = False, mails: bool = False) -> str:
     """The Content-Security-Policy of a page: scripts of our own only, and its import map by hash.
 
-    `frames`: it may hold what the outbox shows of mails; nothing else of ours lets itself be framed.
+    `frames`: it may hold what the outbox shows of mails; nothing else of ours lets itself be framed. `mails`:
+    it holds mails in frames of its own, whose styles stand in their elements and which inherit this policy.
     """
     maps = INLINE_MAP.findall(page)
     hashes = "".join(f" 'sha256-{base64.b64encode(hashlib.sha256(one).digest()).decode()}'" for one in maps)
     framed = "'self'" if frames else "'none'"
+    styles = "'self' 'unsafe-inline'" if mails else "'self'"
     return (
-        f"default-src 'none'; script-src 'self'{hashes}; style-src 'self'; "
+        f"default-src 'none'; script-src 'self'{hashes}; style-src {styles}; "
         "img-src 'self' data: https:; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
         f"frame-src {framed}; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

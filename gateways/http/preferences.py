@@ -10,6 +10,7 @@ from gateways.http.body import JSON, MERGE_PATCH, JsonBody, parse_json, read_byt
 from gateways.http.route import Call, Reply, Route, answer
 from gateways.problems import from_validation, invalid
 from routing.preferences import Preferences, effective, merge
+from routing.rescheduling import reschedule
 
 Document = dict[str, Any]
 
@@ -60,13 +61,15 @@ def check_size(value: dict[str, Any]) -> None:
 
 async def get_preferences(call: Call[None, None]) -> web.Response:
     said = await call.gateway.notifying.preferences.get(call.gateway.pool, call.principal.id)
-    return _shown(call, said)
+    return await _shown(call, said)
 
 
 async def put_preferences(call: Call[None, Preferences]) -> web.Response:
-    said = call.body.to_store()
-    await call.gateway.notifying.preferences.put(call.gateway.pool, call.principal.id, said)
-    return _shown(call, said)
+    said, user = call.body.to_store(), call.principal.id
+    async with call.gateway.pool.acquire() as tx, tx.transaction():
+        await call.gateway.notifying.preferences.put(tx, user, said)
+        await reschedule(tx, user, call.gateway.clock)
+    return await _shown(call, said)
 
 
 async def patch_preferences(call: Call[None, Document]) -> web.Response:
@@ -78,11 +81,16 @@ async def patch_preferences(call: Call[None, Document]) -> web.Response:
         except ValidationError as error:
             raise from_validation(error) from None
         await store.put(tx, user, said)
-    return _shown(call, said)
+        await reschedule(tx, user, call.gateway.clock)
+    return await _shown(call, said)
 
 
-def _shown(call: Call[None, Any], said: Mapping[str, Any]) -> web.Response:
-    return answer(effective(said, call.gateway.clock.now()))
+async def _shown(call: Call[None, Any], said: Mapping[str, Any]) -> web.Response:
+    shown = effective(said, call.gateway.clock.now())
+    if "locale" not in said:  # then that of the profile holds
+        user = await call.gateway.users.get(call.gateway.pool, call.principal.id)
+        shown["locale"] = (user and user.locale) or shown["locale"]
+    return answer(shown)
 
 
 PATH = "/v1/me/preferences"

@@ -1,6 +1,5 @@
 """Owns the table of HTTP routes; a path without placeholders stands before one it would also fit."""
 
-from gateways.address import is_loopback_url
 from gateways.config import GatewayConfig
 from gateways.http import (
     deliveries,
@@ -17,11 +16,15 @@ from gateways.http import (
     preferences,
     publish,
     tail,
+    templates_page,
     unsubscribe,
     users,
+    verify_page,
+    verifying,
     webhooks,
 )
 from gateways.http.route import AnyRoute
+from gateways.loopback import is_loopback_url
 
 RESOURCES: tuple[AnyRoute, ...] = (
     *publish.ROUTES,
@@ -32,10 +35,13 @@ RESOURCES: tuple[AnyRoute, ...] = (
     *export.ROUTES,
     *preferences.ROUTES,
     *endpoints.ROUTES,
+    *verifying.ROUTES,
     *inbox.ROUTES,
     *history.ROUTES,
     *deliveries.ROUTES,
+    *templates_page.ROUTES,
     *unsubscribe.ROUTES,
+    *verify_page.ROUTES,
     *webhooks.ROUTES,
     *health.ROUTES,
 )

@@ -7,6 +7,7 @@ from gateways.http.body import JsonBody
 from gateways.http.people import UserShown, shown_user
 from gateways.http.route import Call, Reply, Route, answer
 from gateways.problems import not_found
+from routing.rescheduling import reschedule
 from schemas.ids import UserId
 from schemas.profile import Profile
 
@@ -14,7 +15,10 @@ user_id = TypeAdapter[str](UserId)
 
 
 async def put_user(call: Call[None, Profile]) -> web.Response:
-    user, created = await call.gateway.users.put(call.gateway.pool, call.path["id"], call.body)
+    async with call.gateway.pool.acquire() as tx, tx.transaction():
+        user, created = await call.gateway.users.put(tx, call.path["id"], call.body)
+        if not created:
+            await reschedule(tx, user.id, call.gateway.clock)
     return answer(shown_user(user), 201 if created else 200)
 
 

@@ -8,8 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateways.http.body import JSON, read_bytes
 from gateways.http.route import Call, Header, Reply, Route, answer
-from gateways.webhooks.base import Hook, receive
+from gateways.loopback import is_loopback_host
+from gateways.problems import not_found
+from gateways.webhooks.base import Hook, handle_once, receive
 from gateways.webhooks.resend import HEADERS, ResendHook
+from gateways.webhooks.telegram import HEADER, TelegramHook
+from gateways.webhooks.twilio import HEADERS as TWILIO_HEADERS
+from gateways.webhooks.twilio import NOTHING_TO_SAY, TwilioHook
+
+FORM = "application/x-www-form-urlencoded"
 
 
 class Handled(BaseModel):
@@ -25,11 +32,14 @@ class RawBody:
 
     model: type[BaseModel] | None = None
 
+    def __init__(self, media_type: str = JSON) -> None:
+        self._media_type = media_type
+
     async def read(self, request: web.Request) -> bytes:
-        return await read_bytes(request, (JSON,))
+        return await read_bytes(request, (self._media_type,))
 
     def document(self, reference: Mapping[str, Any]) -> dict[str, Any]:
-        return {"required": True, "content": {JSON: {"schema": {"type": "object"}}}}
+        return {"required": True, "content": {self._media_type: {"schema": {"type": "object"}}}}
 
 
 def _route(hook: Hook, headers: Mapping[str, Header]) -> Route[Any, bytes]:
@@ -37,6 +47,7 @@ def _route(hook: Hook, headers: Mapping[str, Header]) -> Route[Any, bytes]:
         fresh = await receive(hook, call.gateway, call.request.headers, call.body)
         return answer(Handled(duplicate=not fresh))
 
+    handle.__name__ = f"hear_{hook.provider}"  # the documents tell operations apart by it
     return Route(
         method="POST",
         path=f"/webhooks/{hook.provider}",
@@ -52,7 +63,51 @@ def _route(hook: Hook, headers: Mapping[str, Header]) -> Route[Any, bytes]:
     )
 
 
+def _twilio_route(hook: TwilioHook) -> Route[Any, bytes]:
+    async def hear_twilio(call: Call[Any, bytes]) -> web.Response:
+        gateway, request = call.gateway, call.request
+        found = gateway.config.webhook_secrets
+        secrets = {one: found[one] for one in hook.accounts if one in found}
+        if not secrets:
+            raise not_found("twilio is not configured here")
+        url = _called(request, gateway.config.public_url)
+        webhook = hook.read(url, request.headers, call.body, secrets, gateway.config.webhook_accounts)
+        await handle_once(hook, gateway, webhook, gateway.clock.now())
+        return web.Response(
+            text=NOTHING_TO_SAY, content_type="text/xml", headers={"Cache-Control": "no-store"}
+        )
+
+    return Route(
+        method="POST",
+        path=f"/webhooks/{hook.provider}",
+        handler=hear_twilio,
+        summary="What Twilio tells",
+        description="Called by the provider: what became of a message (the query names the delivery), and"
+        " what people write back. Forged or not signed is 401, broken 400; 200 comes after the commit.",
+        tag="webhooks",
+        body=RawBody(FORM),
+        headers={
+            name: Header(description="of the signature", schema={"type": "string"}) for name in TWILIO_HEADERS
+        },
+        replies={
+            200: Reply(description="Handled, now or before; TwiML with no answer", media_type="text/xml")
+        },
+        problems=(401, 404, 503),
+    )
+
+
+def _called(request: web.Request, public_url: str | None) -> str:
+    """The URL as the provider called it: behind a proxy, the request itself would name another."""
+    if public_url is None and not is_loopback_host(request.host):
+        raise not_found("set HUB_PUBLIC_URL: the signatures of twilio are made with it")
+    home = public_url or f"http://{request.host}"
+    return home.rstrip("/") + request.raw_path
+
+
 SVIX: Mapping[str, Header] = {
     name: Header(description="of the signature", schema={"type": "string"}) for name in HEADERS
 }
-ROUTES = (_route(ResendHook(), SVIX),)
+SECRET: Mapping[str, Header] = {
+    HEADER: Header(description="what was agreed on when the webhook was set", schema={"type": "string"})
+}
+ROUTES = (_route(ResendHook(), SVIX), _route(TelegramHook(), SECRET), _twilio_route(TwilioHook()))

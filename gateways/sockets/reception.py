@@ -8,9 +8,10 @@ from typing import Final
 
 from aiohttp import web
 
-from gateways.address import client_address, parse_address
+from gateways.address import client_address
 from gateways.config import Limits
 from gateways.limits import RateLimiter
+from gateways.loopback import parse_address
 from gateways.sockets.connection import ConnectRefusal
 
 EXPLAINED: Final = 1000

@@ -19,17 +19,21 @@ class Webhook:
     said: Mapping[str, Any]
 
 
-class Hook(Protocol):
-    """One provider's webhooks."""
+class Effects(Protocol):
+    """What follows from one provider's webhooks."""
 
     provider: ClassVar[str]
 
-    def read(self, headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> Webhook:
-        """Verify and parse; raises `forged` or `bad_request`."""
-        ...
-
     async def apply(self, tx: Connection, webhook: Webhook, now: datetime) -> None:
         """Do what it means. Known types it has no use for, and unknown ones, are no error."""
+        ...
+
+
+class Hook(Effects, Protocol):
+    """One provider's webhooks, signed with one secret that headers and body suffice to check."""
+
+    def read(self, headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> Webhook:
+        """Verify and parse; raises `forged` or `bad_request`."""
         ...
 
 
@@ -43,7 +47,11 @@ async def receive(hook: Hook, gateway: Gateway, headers: Mapping[str, str], body
     if secret is None:
         raise not_found(f"{hook.provider} is not configured here")
     now = gateway.clock.now()
-    webhook = hook.read(headers, body, secret, now)
+    return await handle_once(hook, gateway, hook.read(headers, body, secret, now), now)
+
+
+async def handle_once(hook: Effects, gateway: Gateway, webhook: Webhook, now: datetime) -> bool:
+    """Handle what was verified; False if it had been handled before."""
     async with gateway.pool.acquire() as tx, tx.transaction():
         if not await WebhookIds().claim(tx, hook.provider, webhook.id, now):
             return False

@@ -53,7 +53,10 @@ async def reachable(gateway: Gateway, user: str = "ann", address: str = MAIL) ->
 async def fail(gateway: Gateway, detail: str, status: str = "failed") -> UUID:
     """Let the one delivery that waits end badly; answers its id."""
     now, store = gateway.clock.now(), gateway.notifying.deliveries
-    [claimed] = await store.claim(gateway.pool, "test", "email", now, lease=timedelta(minutes=1), limit=10)
+    lease = timedelta(minutes=1)
+    [claimed] = await store.claim(
+        gateway.pool, "test", "email", now, provider="resend", lease=lease, limit=10
+    )
     outcome = Outcome(id=claimed.id, status=status, outcome="rejected", detail=detail, reason="rejected")
     assert await store.finish(gateway.pool, "test", [outcome], now) == {claimed.id}
     return claimed.id

@@ -6,8 +6,9 @@ from aiohttp.web import Request
 from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
-from gateways.address import client_address, is_loopback_host, origin_allowed
+from gateways.address import client_address, origin_allowed
 from gateways.config import check_networks
+from gateways.loopback import is_loopback_host
 
 PROXIES = ("10.0.0.0/8", "127.0.0.1/32", "fd00::/8")
 
@@ -89,6 +90,15 @@ def test_a_refused_origin_is_said_once_with_the_setting_that_allows_it(
     (said,) = logs
     assert (said["log_level"], said["origin"]) == ("warning", "https://other.example.com")
     assert "HUB_ALLOWED_ORIGINS" in said["do"]
+
+
+def test_nobody_is_told_to_allow_the_origin_of_pages_that_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateways.address.say._quiet_until", 0.0)
+    with capture_logs() as logs:
+        assert not origin_allowed(request(Host="hub.example.com", Origin="null"), ())
+    (said,) = logs
+    assert "HUB_ALLOWED_ORIGINS" not in said["do"]
+    assert "open the page from a web server" in said["do"]
 
 
 def test_a_star_allows_every_origin() -> None:

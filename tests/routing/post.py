@@ -4,21 +4,23 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import count
-from typing import Any
+from typing import cast
 
 from bus.tasks import cancel, forever, spawn
+from routing.batch_ways import BatchWay
 from routing.breaker import Breaker
-from routing.channels.base import Channel
+from routing.channels.base import Channel, Writer
 from routing.channels.email import EmailChannel, ResendConfig
 from routing.consent import Links
-from routing.dispatcher import Dispatcher, Sender, _lane
-from routing.lanes import Lane, LaneParts
-from routing.limits import Limits
-from routing.mail import MailConfig, Mails
+from routing.digest_contents import DigestContents
+from routing.dispatcher import Dispatcher, Sender, way
+from routing.lanes import Lane
 from routing.members import ChannelKind
 from routing.people import People
 from routing.preparing import Preparing
-from routing.retelling import Retelling
+from routing.retelling import Codes, Digests, Retelling
+from routing.ways import LaneParts
+from routing.writers.mail import MailConfig, Mails
 from schemas.clock import Clock
 from schemas.db import Pool
 from schemas.events.base import Event
@@ -52,23 +54,37 @@ def tips(users: Sequence[str], actor: str = "fan") -> list[Event]:
 
 
 class Post:
-    """One dispatcher's lane, moved by the test."""
+    """One dispatcher's lane, moved by the test; several channels are in order of preference."""
 
-    def __init__(self, house: House, channel: Channel, render: Any = MAILS.render) -> None:
+    def __init__(
+        self,
+        house: House,
+        *channels: Channel,
+        writer: Writer = MAILS,
+        digests: Digests | None = None,
+        codes: Codes | None = None,
+    ) -> None:
         self.house = house
         self.clock = house.clock
         self.pool = house.pool
-        self.breaker = Breaker(channel.provider, failures=3, rest=timedelta(seconds=15))
+        self.breakers = [Breaker(one.provider, failures=3, rest=timedelta(seconds=15)) for one in channels]
+        self.breaker = self.breakers[0]
+        people = People(house.clock)
+        digests = digests or DigestContents(people, house.clock)
         self.parts = LaneParts(
             owner=f"d{next(_NAMES)}",
             pool=house.pool,
             clock=house.clock,
-            preparing=Preparing(Retelling(People()), render),
-            limits=Limits(channel.provider),
-            breaker=self.breaker,
+            preparing=Preparing(Retelling(people, digests=digests, codes=codes), writer),
             lease=LEASE,
         )
-        self.lane: Lane = _lane(channel, self.parts)
+        ways = [way(one, breaker, self.parts) for one, breaker in zip(channels, self.breakers, strict=True)]
+        self.first = ways[0]
+        self.lane = Lane(ways, self.parts)
+
+    @property
+    def batches(self) -> BatchWay:
+        return cast("BatchWay", self.first)
 
     async def turn(self) -> None:
         await self.lane.turn()
@@ -108,7 +124,7 @@ async def dispatching(
     running = [spawn(forever(listener.listen, name="listener", pause_s=RECONNECT_S), name="listener")]
     for _ in range(several):
         dispatcher = Dispatcher(
-            [sender or Sender(channel=email_at(url, clock), render=MAILS.render)],
+            [sender or Sender(channels=(email_at(url, clock),), writer=MAILS)],
             worker=f"d{next(_NAMES)}",
             pool=pool,
             listener=listener,

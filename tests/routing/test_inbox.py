@@ -1,17 +1,21 @@
 """The inbox: what a person does in it, and what all devices are told, never drifts from what is stored."""
 
 import asyncio
+import base64
 from uuid import UUID
 
 import pytest
 
-from routing.inbox import CursorError
+from routing.inbox import TOLD_ONE_BY_ONE, CursorError
 from schemas.db import Pool
 from schemas.events.content import ContentCommented, ContentLiked
 from schemas.events.hours import HoursTipped
 from schemas.ids import uuid7
 from schemas.store.deliveries import Deliveries, NewDelivery
+from schemas.store.notifications import Notifications
 from tests.routing.house import House
+
+FORGED = base64.urlsafe_b64encode(b"0001-01-01T00:00:00+23:59 " + b"0" * 32).decode()
 
 
 def tip(amount: int = 1, to: str = "ann") -> HoursTipped:
@@ -43,7 +47,7 @@ async def test_pages_follow_each_other_to_the_end(house: House) -> None:
     assert found == wanted
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "ä", "bm8gbm8=", "MjAyNi0wMS0wMSAx"])
+@pytest.mark.parametrize("cursor", ["", "x", "ä", "bm8gbm8=", "MjAyNi0wMS0wMSAx", FORGED])
 async def test_a_made_up_cursor_is_refused(house: House, cursor: str) -> None:
     with pytest.raises(CursorError):
         await house.inbox.page("ann", "all", cursor)
@@ -187,3 +191,34 @@ async def test_a_read_withdraws_what_still_waits_elsewhere(house: House) -> None
         "sending": ("sending", None),
         "sent": ("sent", None),
     }
+
+
+async def test_whoever_reads_very_much_at_once_is_told_of_the_latest(house: House) -> None:
+    now = house.clock.now()
+    await house.told(*[tip() for _ in range(TOLD_ONE_BY_ONE + 5)])
+    await house.pushed()
+    waiting = [
+        NewDelivery(
+            id=uuid7(), user_id="ann", event_id=uuid7(), notification_id=one, topic="tips", priority=0,
+            channel="push", endpoint_id=uuid7(), address="a", status="held", due_at=now, created_at=now,
+        )
+        for one in await ids(house)
+    ]  # fmt: skip
+    async with house.pool.acquire() as tx, tx.transaction():
+        await Deliveries().insert(tx, waiting)
+        count, latest = await Notifications().read_all(tx, "bob", now, 10)
+        assert (count, latest) == (0, [])
+    assert await house.inbox.read_all("ann") == TOLD_ONE_BY_ONE + 5
+    rows = await house.pool.fetch("SELECT DISTINCT status, reason FROM deliveries")
+    assert [tuple(row) for row in rows] == [("dropped", "read_already")]
+    await house.relay()
+    names = [name for _, name, _ in await house.pushed()]
+    assert names.count("notification.updated") == TOLD_ONE_BY_ONE
+
+
+async def test_an_erased_person_is_called_someone(house: House) -> None:
+    for actor in ("erased:0123456789abcdef", "bob"):
+        await house.told(ContentLiked(content_id="c", author="ann", actor=actor))
+    assert await house.titles("ann") == ["bob and Someone liked your post"]
+    await house.told(ContentLiked(content_id="d", author="ann", actor="erased:0123456789abcdef"))
+    assert "Someone liked your post" in await house.titles("ann")

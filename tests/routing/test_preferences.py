@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateways.problems import from_validation
+from routing import preferences
 from routing.members import CHANNELS, DAYS, PRIORITIES, TOPICS, ChannelKind
-from routing.preferences import Channels, Grid, Preferences, Row, Wish, effective, merge
+from routing.preferences import DEFAULT, Channels, Grid, Preferences, Row, Wish, effective, merge
 from schemas.events.notifications import Priority, Topic
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -307,3 +308,27 @@ def test_the_documents_of_the_api_can_show_preferences() -> None:
     assert {"from", "to", "days"} == set(schema["$defs"]["Window"]["properties"])
     assert schema["$defs"]["Window"]["properties"]["days"]["default"] == list(DAYS)
     assert set(get_args(Topic)) == set(schema["$defs"]["Grid"]["properties"])
+
+
+def test_of_what_a_newer_hub_wrote_all_counts_that_can_be_read() -> None:
+    said = {
+        "channels": {"fax": {"enabled": True}, "push": {"enabled": False}},
+        "topics": {"weather": {"push": True}, "likes": {"push": "sometimes", "email": True}},
+        "quiet_hours": {"enabled": True, "tz": "Mars/Olympus", "windows": [{"from": "22:00"}]},
+        "digest": {"mode": "hourly", "at": "20:00"},
+        "muted": [{"user": "eve"}, {"user": "bob", "until": "the holidays"}, {"mood": "bad"}],
+        "locale": "de",
+        "pace": "slow",
+    }
+    read = preferences.read(said)
+    assert not read.channels.push.enabled
+    assert (read.topics.likes.push, read.topics.likes.email) == (None, True)
+    assert (read.quiet_hours.enabled, read.quiet_hours.tz, read.quiet_hours.windows) == (True, None, ())
+    assert (read.digest.mode, read.digest.at) == ("weekly", "20:00")
+    assert [one.user for one in read.muted] == ["eve"]
+    assert read.locale == "de"
+    assert preferences.read({"locale": 1}) == DEFAULT
+    assert preferences.merge({"pace": "slow", "locale": "de"}, {"digest": {"at": "21:00"}}) == {
+        "locale": "de",
+        "digest": {"at": "21:00"},
+    }

@@ -26,7 +26,10 @@ async def test_everything_but_health_documents_links_and_webhooks_asks_for_a_tok
         "/v1/openapi.json",
         "/v1/asyncapi.json",
         "/u/{token}",
+        "/verify/{token}",
         "/webhooks/resend",
+        "/webhooks/telegram",
+        "/webhooks/twilio",
     }
     for method, path, _ in ASKING:
         answered = await nobody.call(method, path)

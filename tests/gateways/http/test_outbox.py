@@ -1,12 +1,17 @@
 """The outbox of development: what a simulator got, shown to this machine's own pages and to nobody else."""
 
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from gateways.gateway import Gateway
+from gateways.http.outbox import CHANNELS, MOST
 from gateways.http.pages import page_policy
 from ops.simulators.base import Message
 from ops.simulators.resend import ResendSimulator
@@ -87,6 +92,19 @@ async def test_foreign_pages_are_refused(nobody: Caller, simulator: tuple[Resend
             assert (await nobody.get(path, headers=headers)).status == 403, (path, headers)
 
 
+async def test_each_simulator_has_its_channel_and_none_crowds_out_the_others(
+    gateway: Gateway, simulator: tuple[ResendSimulator, str]
+) -> None:
+    made, url = simulator
+    for number in range(MOST + 5):
+        made.keep(mail(number % 60))
+    config = replace(gateway.config, simulators=dict.fromkeys([*CHANNELS, "pager"], url))
+    async with serving(replace(gateway, config=config)) as nobody:
+        items = (await nobody.get("/dev/outbox")).json["items"]
+    by_simulator = Counter((one["simulator"], one["channel"]) for one in items)
+    assert by_simulator == dict.fromkeys([*CHANNELS.items(), ("pager", None)], MOST)
+
+
 async def test_a_simulator_that_is_gone_is_said_so(gateway: Gateway) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -105,3 +123,70 @@ async def test_in_production_there_is_none(gateway: Gateway) -> None:
 def test_only_a_page_of_development_may_hold_frames() -> None:
     assert "frame-src 'none'" in page_policy(b"")
     assert "frame-src 'self'" in page_policy(b"", frames=True)
+
+
+@pytest.fixture
+async def heard() -> AsyncIterator[tuple[list[Any], str]]:
+    """What a simulator was told, and where it listens."""
+    told: list[Any] = []
+
+    async def inbound(request: web.Request) -> web.Response:
+        told.append(await request.json())
+        status = {"+1": 422}.get(told[-1].get("from"), 200)
+        return web.json_response({"ok": told[-1]["text"] != "refused"}, status=status)
+
+    app = web.Application()
+    app.router.add_post("/_sim/inbound", inbound)
+    async with TestServer(app) as server:
+        yield told, str(server.make_url("")).rstrip("/")
+
+
+@pytest.fixture
+async def writer(gateway: Gateway, heard: tuple[list[Any], str]) -> AsyncIterator[Caller]:
+    config = replace(gateway.config, simulators={"telegram": heard[1], "twilio": heard[1]})
+    async with serving(replace(gateway, config=config)) as caller:
+        yield caller
+
+
+async def test_what_somebody_writes_reaches_their_simulator(
+    writer: Caller, heard: tuple[list[Any], str]
+) -> None:
+    chat = {"simulator": "telegram", "address": " 4242 ", "text": "/start abc"}
+    phone = {"simulator": "twilio", "address": "+15550001111", "text": "STOP"}
+    for said in (chat, phone):
+        assert (await writer.post("/dev/outbox", json=said)).status == 204
+    assert heard[0] == [
+        {"user": {"id": 4242}, "text": "/start abc"},
+        {"from": "+15550001111", "text": "STOP"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "paths"),
+    [
+        (("telegram", "ann", "Hi"), ["address"]),
+        (("telegram", "-1", "Hi"), ["address"]),
+        (("telegram", "", "Hi"), ["address"]),
+        (("twilio", "+1", "Hi"), ["address"]),
+        (("twilio", "+15550001111", ""), ["text"]),
+        (("resend", "ann@example.com", "Hi"), ["simulator"]),
+    ],
+)
+async def test_what_cannot_be_written_is_said_at_its_field(
+    writer: Caller, said: tuple[str, str, str], paths: list[str]
+) -> None:
+    body = dict(zip(("simulator", "address", "text"), said, strict=True))
+    answered = await writer.post("/dev/outbox", json=body)
+    assert (answered.status, answered.paths) == (422, paths)
+
+
+async def test_what_the_hub_did_not_take_is_said_so(writer: Caller) -> None:
+    said = {"simulator": "twilio", "address": "+15550001111", "text": "refused"}
+    assert (await writer.post("/dev/outbox", json=said)).status == 503
+
+
+async def test_nobody_writes_from_elsewhere_or_without_a_simulator(writer: Caller, nobody: Caller) -> None:
+    said = {"simulator": "telegram", "address": "4242", "text": "Hi"}
+    foreign = {"Origin": "https://evil.example.com"}
+    assert (await writer.post("/dev/outbox", json=said, headers=foreign)).status == 403
+    assert (await nobody.post("/dev/outbox", json=said)).status == 404

@@ -13,6 +13,9 @@ from gateways.http import export
 from routing.consent import Scope
 from schemas.db import Pool
 from schemas.events.hours import HoursTipped
+from schemas.ids import uuid7
+from schemas.store.endpoints import NewEndpoint
+from schemas.store.telegram_links import TelegramLinks, new_token
 from schemas.store.users import Users
 from tests.gateways.http.served import Caller, liked
 from tests.gateways.telling import MAIL, reachable, tell, tip
@@ -287,6 +290,53 @@ async def test_my_export_holds_what_i_was_told_and_how(
     assert [one["event_ids"] for one in shown["notifications"]] == [[event] for event in events[::-1]]
     assert [one["event_id"] for one in shown["history"]] == events[::-1]
     assert "decisions" in shown["history"][0]
+
+
+async def test_my_export_holds_proofs_digests_and_what_i_told_the_bot(
+    nobody: Caller, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "PAGE", 2)
+    ann, bob = nobody.being("ann"), nobody.being("bob")
+    for caller in (ann, bob):
+        for number in range(3):
+            body = {"channel": "sms", "address": f"+1555000111{number}"}
+            assert (await caller.post("/v1/me/endpoints", json=body)).status == 201
+    for user in ("ann", "ann", "ann", "bob"):
+        await TelegramLinks().put(gateway.pool, user, new_token(), gateway.clock.now())
+    for user, chat in (("ann", 41), ("bob", 42)):
+        new = NewEndpoint(id=uuid7(), user_id=user, channel="telegram", address=str(chat), state="active")
+        await gateway.notifying.endpoints.put(gateway.pool, new, gateway.clock.now())
+        for number in range(3):
+            await gateway.pool.execute(
+                "INSERT INTO telegram_updates (update_id, chat, body) VALUES ($1, $2, $3)",
+                chat * 10 + number,
+                chat,
+                {"message": {"text": f"{user} {number}"}},
+            )
+            digest = uuid7()
+            await gateway.pool.execute(
+                "INSERT INTO digests (id, user_id, channel, endpoint_id, kind, state, due_at, opened_at,"
+                " closed_at) VALUES ($1, $2, 'email', $1, 'scheduled', 'closed', now(), now(), now())",
+                digest,
+                user,
+            )
+            await gateway.pool.execute("INSERT INTO digest_items VALUES ($1, $1, $1, 'likes', now())", digest)
+    assert (await ann.get("/v1/me/export")).json["deliveries"] == []  # of codes for what is not proved
+    await gateway.pool.execute("UPDATE endpoints SET verified_at = now() WHERE channel = 'sms'")
+    shown = (await ann.get("/v1/me/export")).json
+    assert [one["address"] for one in shown["verifications"]] == [f"+1555000111{n}" for n in (2, 1, 0)]
+    assert [one["topic"] for one in shown["deliveries"]] == ["verification"] * 3
+    assert [one["body"]["message"]["text"] for one in shown["telegram_updates"]] == [
+        "ann 2",
+        "ann 1",
+        "ann 0",
+    ]
+    assert [one["digest_id"] for one in shown["digest_items"]] == [one["id"] for one in shown["digests"]]
+    assert len(shown["digest_items"]) == 3
+    assert [one.keys() for one in shown["telegram_links"]] == [{"created_at", "expires_at", "used_at"}] * 3
+    for name, (_, model) in export.HELD.items():
+        for one in shown[name]:
+            model.model_validate(one)
 
 
 async def test_suspending_and_resuming_say_whether_they_changed_anything(pool: Pool) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
+from gateways.gateway import Gateway
+from routing.people import People
 from tests.gateways.http.served import Caller
 
 PATH = "/v1/me/preferences"
@@ -124,3 +126,27 @@ async def test_what_is_no_object_is_422_and_no_json_400(ann: Caller) -> None:
         headers = {"Content-Type": "application/json"}
         assert (await ann.call(method, PATH, data=b"{", headers=headers)).status == 400
         assert (await ann.call(method, PATH, data=b"{}")).status == 415
+
+
+async def test_the_language_of_the_profile_holds_until_another_is_preferred(
+    ann: Caller, service: Caller
+) -> None:
+    await service.call("PUT", "/v1/users/ann", json={"locale": "de-AT"})
+    assert (await ann.get(PATH)).json["locale"] == "de-AT"
+    assert (await patch(ann, {"locale": "en"})).json["locale"] == "en"
+    assert (await patch(ann, {"locale": None})).json["locale"] == "de-AT"
+
+
+async def test_what_a_newer_hub_stored_hides_nothing_else(ann: Caller, gateway: Gateway) -> None:
+    said = {"locale": "de", "digest": {"mode": "hourly"}, "channels": {"push": {"enabled": False}}}
+    await gateway.notifying.preferences.put(gateway.pool, "ann", said)
+    shown = (await ann.get(PATH)).json
+    assert (shown["locale"], shown["channels"]["push"], shown["digest"]["mode"]) == (
+        "de",
+        {"enabled": False},
+        "weekly",
+    )
+    to = (await People().load(gateway.pool, ["ann"])).get("ann")
+    assert to is None or not to.preferences.channels.push.enabled
+    changed = await patch(ann, {"digest": {"at": "21:00"}})
+    assert (changed.status, changed.json["digest"]["at"], changed.json["locale"]) == (200, "21:00", "de")

@@ -52,6 +52,7 @@ async def test_the_trace_shows_decisions_and_deliveries_with_addresses_masked(
     attempts = delivery.pop("attempts")
     assert delivery == {
         "id": str(key),
+        "digest_id": None,
         "channel": "email",
         "endpoint": str(endpoint),
         "address": "a…@example.com",
@@ -191,3 +192,24 @@ async def test_a_failed_delivery_is_redriven_once(admin: Caller, gateway: Gatewa
     again = await admin.post(f"/v1/deliveries/{key}/redrive")
     assert (again.status, "queued" in again.json["detail"]) == (409, True)
     assert (await admin.post(f"/v1/deliveries/{uuid4()}/redrive")).status == 404
+
+
+async def test_my_history_is_in_my_language(ann: Caller, gateway: Gateway) -> None:
+    await tell(gateway, tip(amount=123_450))
+    await ann.call("PATCH", "/v1/me/preferences", json={"locale": "de"})
+    [item] = (await ann.get("/v1/me/history")).json["items"]
+    assert item["title"] == "bob hat dir 1.234,50 HRS Trinkgeld gegeben"
+
+
+async def test_an_event_that_cannot_be_told_has_no_title_in_the_history(
+    ann: Caller, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tell(gateway, tip())
+
+    def said(*_: Any) -> None:
+        raise OverflowError
+
+    monkeypatch.setattr("gateways.http.history.said", said)
+    answered = await ann.get("/v1/me/history")
+    assert answered.status == 200, answered.body
+    assert [one["title"] for one in answered.json["items"]] == [None]

@@ -12,7 +12,7 @@ IMPORT = re.compile(r"^(?:import|export)\s[^;]*?from\s+\"([^\"]+)\"|^import\s+\"
 DANGEROUS = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|dangerouslySet|document\.write|\beval\(|new Function|javascript:"
 )
-PAGES = [WEB / "index.html", WEB / "docs.html"]
+PAGES = [WEB / "index.html", WEB / "docs.html", WEB / "templates.html"]
 INDEX = PAGES[0].read_text()
 MOST_LINES = 250
 
