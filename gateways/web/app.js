@@ -4,6 +4,7 @@ import { render } from "preact";
 import { useEffect } from "preact/hooks";
 import * as live from "./live.js";
 import { DeliveriesPage } from "./pages/deliveries.js";
+import { EndpointsPage } from "./pages/endpoints.js";
 import { EventsPage } from "./pages/events.js";
 import { FeedPage } from "./pages/feed.js";
 import { HistoryPage } from "./pages/history.js";
@@ -28,6 +29,7 @@ const PAGES = {
   notifications: NotificationsPage,
   history: HistoryPage,
   preferences: PreferencesPage,
+  endpoints: EndpointsPage,
   outbox: OutboxPage,
   profile: ProfilePage,
 };
@@ -62,6 +64,7 @@ function shortcuts() {
   bind("g p", () => session.value && go("/profile"));
   bind("g n", () => session.value && go("/notifications"));
   bind("g s", () => session.value && go("/preferences"));
+  bind("g a", () => session.value && go("/endpoints"));
   bind("g e", () => isAdmin.value && go("/events"));
   bind("g d", () => isAdmin.value && go("/deliveries"));
   bind("?", () => {

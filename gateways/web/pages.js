@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { get, withQuery } from "./api.js";
 
-const EMPTY = { items: [], next: null, loading: true, problem: null };
+const EMPTY = { items: [], page: null, next: null, loading: true, problem: null };
 
 export function usePages(path, query = {}) {
   const [state, setState] = useState(EMPTY);
@@ -21,7 +21,13 @@ export function usePages(path, query = {}) {
       if (mine !== asked.current) return;
       setState((now) =>
         found.page
-          ? { items: merge(cursor ? now.items : [], found.page.items), next: found.page.next ?? null, loading: false, problem: null }
+          ? {
+              items: merge(cursor ? now.items : [], found.page.items),
+              page: found.page,
+              next: found.page.next ?? null,
+              loading: false,
+              problem: null,
+            }
           : { ...now, loading: false, problem: found.problem },
       );
     },

@@ -99,11 +99,14 @@ export function clockOf(moment, zone) {
 
 export const placeOf = (zone) => zone.slice(zone.lastIndexOf("/") + 1).replaceAll("_", " ");
 
-// "now 23:10 in Berlin: push and SMS wait until 07:00", in parts.
+// Browsers differ in the comma.
+const DATE = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
+
+// "now 23:10 in Berlin: push and SMS wait until 07:00", in parts; where it is `always` quiet, no end need be said.
 export function told(quiet, zone, moment) {
   const [now, place] = [clockOf(moment, zone), placeOf(zone)];
   const until = heldUntil(quiet, zone, moment);
   if (until === null) return { now, place, until: null };
-  const day = until - moment >= DAY ? weekday(Math.floor(wall(until, zone) / DAY) * DAY) : null;
-  return { now, place, until: clockOf(until, zone), day };
+  const day = until - moment >= DAY ? DATE.format(wall(until, zone)).replace(",", "") : null;
+  return { now, place, until: clockOf(until, zone), day, always: until - moment >= LONGEST };
 }

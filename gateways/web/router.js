@@ -9,6 +9,7 @@ const ROUTES = [
   { page: "notifications", pattern: /^\/notifications$/ },
   { page: "history", pattern: /^\/history$/ },
   { page: "preferences", pattern: /^\/preferences$/ },
+  { page: "endpoints", pattern: /^\/endpoints$/ },
   { page: "deliveries", pattern: /^\/deliveries$/ },
   { page: "outbox", pattern: /^\/outbox$/ },
 ];

@@ -27,8 +27,7 @@ export function steps(trace) {
     },
     relayed(trace),
     ...(trace.live?.length ? [live(trace)] : []),
-    ...[...trace.groups].sort(inTime).map(group),
-    ...trace.notifications.flatMap(notification),
+    ...inTime([...[...trace.groups].sort(byTime).map(group), ...trace.notifications.flatMap(notification)]),
     ...(trace.notifications_next ? [MORE] : []),
   ];
   return all.map((step, index) => ({ ...step, after: since(step, all.slice(0, index)) }));
@@ -83,10 +82,22 @@ function notification({ user, notification_id: id, decisions = [], deliveries = 
 
 const because = (word, until) => [reasonOf(word), until && `until ${dayClock(until)}`].filter(Boolean).join(", ");
 
-const inTime = (one, other) => String(one.at ?? "~").localeCompare(String(other.at ?? "~"));
+const timeOf = ({ at }) => (at ? new Date(at).getTime() : Number.MAX_SAFE_INTEGER);
+const byTime = (one, other) => timeOf(one) - timeOf(other);
 
-// From the last step that has a time: what had none took none.
+// What has no time stays behind what it was listed after.
+function inTime(listed) {
+  let latest = 0;
+  const placed = listed.map((step) => {
+    if (step.at) latest = new Date(step.at).getTime();
+    return { step, place: latest };
+  });
+  return placed.sort((one, other) => one.place - other.place).map(({ step }) => step);
+}
+
+// From the last step that has a time: what had none took none. Clocks of hosts that differ tell no time between.
 function since({ at }, earlier) {
   const before = earlier.findLast((step) => step.at)?.at;
-  return at && before ? Math.max(0, new Date(at) - new Date(before)) : null;
+  const took = at && before ? new Date(at) - new Date(before) : null;
+  return took < 0 ? null : took;
 }

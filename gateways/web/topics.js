@@ -21,14 +21,16 @@ export const TOPICS = {
   announcements: { name: "Announcements", icon: "announce", tone: "accent", gathered: true },
 };
 
-export const topic = (name) => TOPICS[name] ?? { name, icon: "dot", tone: "plain" };
+// What is sent beside notifications.
+const OTHERS = { digest: "Digest", verification: "Confirmation" };
+export const topic = (name) => TOPICS[name] ?? { name: OTHERS[name] ?? name, icon: "dot", tone: "plain" };
 export const channel = (name) => CHANNELS[name] ?? name;
 
 const REASONS = {
   own_action: "own action",
   blocked: "from somebody who is blocked",
-  channel_off: "this channel is switched off",
-  topic_off: "this topic is switched off here",
+  channel_off: "this channel is off, by choice or by default",
+  topic_off: "this topic is off here, by choice or by default",
   unsubscribed: "unsubscribed",
   muted: "muted",
   below_priority: "not urgent enough for this channel",
@@ -36,6 +38,7 @@ const REASONS = {
   expired: "too late to be of use",
   read_already: "already read",
   digest: "goes into the digest",
+  digest_off: "no digest is wanted here any more",
   quiet_hours: "quiet hours",
   email_spacing: "one e-mail an hour",
   rate_limited: "too much at once",

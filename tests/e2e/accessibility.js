@@ -25,7 +25,7 @@
   }
 
   function landmarks() {
-    for (const one of ["#app > header", "main", "h1"]) {
+    for (const one of ["#app > header, body > header", "main", "h1"]) {
       if (all(one).length !== 1) found.push(`${all(one).length} of ${one}`);
     }
     if (!document.documentElement.lang) found.push("no language");

@@ -93,6 +93,46 @@ async def test_the_trace_explains_the_way_of_an_event(browser: Browser, url: str
         assert page.url.endswith("/events")
 
 
+STEPS = """trace => import("/web/steps.js").then(({ steps }) =>
+    steps(trace).map(({ title, after }) => [title, after]))"""
+
+
+async def test_the_steps_of_a_trace_are_in_order_of_time(browser: Browser, url: str) -> None:
+    def at(ms: int) -> str:
+        return f"2026-03-02T12:00:00.{ms:03}Z"
+
+    def decided(channel: str, ms: int) -> dict[str, object]:
+        return {"channel": channel, "action": "send", "reason": "preferences", "until": None, "at": at(ms)}
+
+    mail = {"id": "d", "channel": "email", "status": "sent", "reason": None, "attempts": [{"at": at(90)}]}
+    trace = {
+        "accepted_at": at(0),
+        "relayed_at": at(10),
+        "seq": 1,
+        "groups": [
+            {"group": "stats", "state": "handled", "at": at(60), "attempts": 1},
+            {"group": "early", "state": "handled", "at": at(5), "attempts": 1},
+            {"group": "late", "state": "waiting", "at": None, "attempts": 0},
+        ],
+        "notifications": [
+            {"user": "ann", "notification_id": "1", "decisions": [decided("push", 30)], "deliveries": [mail]},
+            {"user": "bob", "notification_id": "2", "decisions": [decided("sms", 40)], "deliveries": []},
+        ],
+    }
+    async with opened(browser) as page:
+        await page.goto(url)
+        assert await page.evaluate(STEPS, trace) == [
+            ["Accepted", None],
+            ["Relayed", 10],
+            ["early: handled", None],
+            ["ann: send on Push", 25],
+            ["bob: send on SMS", 10],
+            ["stats: handled", 20],
+            ["late: waiting", None],
+            ["ann: sent by E-mail", 30],
+        ]
+
+
 async def test_a_card_of_the_feed_leads_to_its_trace(browser: Browser, url: str, api: Api) -> None:
     content = unique("c")
     async with opened(browser, PHONE) as page:

@@ -54,6 +54,25 @@ def held(one: dict[str, Any]) -> float | None:
     return None if until is None else until.timestamp() * 1000
 
 
+TOLD = """({ quiet, zone, at }) =>
+    import("/web/quiet.js").then(({ told }) => { const { day, until, always } = told(quiet, zone, at);
+        return [day, until, always]; })"""
+
+
+async def test_an_end_that_is_more_than_a_day_away_has_its_date(browser: Browser, url: str) -> None:
+    def case_of(days: list[str]) -> dict[str, Any]:
+        window = {"days": days, "from": "07:00", "to": "07:00"}
+        at = datetime(2026, 3, 6, 12, tzinfo=UTC).timestamp() * 1000  # a Friday
+        return {"quiet": {"enabled": True, "windows": [window]}, "zone": "Europe/Berlin", "at": at}
+
+    async with opened(browser) as page:
+        await page.goto(url)
+        assert await page.evaluate(TOLD, case_of(["fri"])) == [None, "07:00", False]
+        weekend = await page.evaluate(TOLD, case_of(["fri", "sat", "sun"]))
+        assert weekend == ["Mon 9 Mar", "07:00", False]
+        assert (await page.evaluate(TOLD, case_of([*DAYS])))[2] is True
+
+
 async def test_the_browser_reckons_as_the_hub_does(browser: Browser, url: str) -> None:
     dice = random.Random(4)  # noqa: S311  nothing is kept secret by it
     cases = [case(dice) for _ in range(CASES)]

@@ -81,8 +81,8 @@ function Delivery({ delivery, redrive }) {
     <div class="delivery-actions">
       ${AGAIN[status] && html`<button type="button" class="button button-small" onClick=${() => redrive(delivery)}
         aria-label="${AGAIN[status]}: ${user} by ${channel(delivery.channel)}">${AGAIN[status]}</button>`}
-      <a class="icon-button" href="/events/${event}" aria-label="Trace of the event for ${user}" title="Trace">
-        <${Icon} name="trace" size=${18} /></a></div>
+      ${event && html`<a class="icon-button" href="/events/${event}" title="Trace"
+        aria-label="Trace of the event for ${user}"><${Icon} name="trace" size=${18} /></a>`}</div>
   </li>`;
 }
 

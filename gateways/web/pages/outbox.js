@@ -7,9 +7,16 @@ import { Spinner, Time } from "../ui/bits.js";
 import { html } from "../ui/html.js";
 import { Icon } from "../ui/icons.js";
 import { PagesFailed } from "../ui/pages-end.js";
+import { WriteAs, canWrite } from "../ui/write-as.js";
 
 const PATH = "/dev/outbox";
 const EVERY = 3_000;
+const COLUMNS = {
+  sms: { name: "Phone", none: "No SMS yet." },
+  email: { name: "Mail", none: "No mail yet." },
+  push: { name: "Push", none: "Nothing pushed yet." },
+  telegram: { name: "Telegram", none: "Nothing from the bot yet." },
+};
 const FORMS = { html: "HTML", text: "Plain text" };
 
 // The simulators tell nobody that something came.
@@ -47,7 +54,7 @@ function Headers({ headers }) {
 function Message({ message }) {
   const [form, setForm] = useState("html");
   return html`<article class="card mail" aria-labelledby="mail-subject">
-    <header class="mail-head"><div class="grow"><h2 id="mail-subject">${message.subject ?? "Message"}</h2>
+    <header class="mail-head"><div class="grow"><h2 id="mail-subject">${message.subject || "Mail"}</h2>
       <p class="muted small">to ${message.address} by ${message.simulator} · <${Time} value=${message.at} /></p></div>
       ${message.html && html`<${Form} value=${form} change=${setForm} />`}</header>
     <${Body} message=${message} form=${form} />
@@ -55,29 +62,57 @@ function Message({ message }) {
   </article>`;
 }
 
-function Row({ message, chosen }) {
-  const { id, subject, text, address, at } = message;
-  return html`<li><a class="mail-row" href=${withQuery("/outbox", { id })} aria-current=${chosen ? "true" : undefined}>
-    <span class="grow"><strong class="clip">${subject ?? text}</strong>
-      <span class="muted small clip">${address}</span></span><${Time} value=${at} className="muted small" /></a></li>`;
+const keyOf = ({ simulator, id }) => `${simulator}/${id}`;
+
+function MailRow({ message, chosen }) {
+  const { subject, text, address, at } = message;
+  return html`<li><a class="mail-row" href=${withQuery("/outbox", { id: keyOf(message) })}
+    aria-current=${chosen ? "true" : undefined}><span class="grow"><strong class="clip">${subject || text}</strong>
+    <span class="muted small clip">${address}</span></span><${Time} value=${at} className="muted small" /></a></li>`;
+}
+
+// As on the device: a push has a title, an SMS and a message of the bot are a bubble.
+function Bubble({ message }) {
+  const { channel, subject, text, address, at } = message;
+  return html`<li class="bubble-item"><div class="bubble bubble-${channel}">
+      ${subject && html`<strong>${subject}</strong>`}<p class="bubble-text">${text}</p></div>
+    <p class="muted small bubble-to"><span class="clip" title=${address}>to ${address}</span>
+      <${Time} value=${at} /></p></li>`;
+}
+
+function Column({ channel, list, items, chosen }) {
+  const { name, none } = COLUMNS[channel];
+  const row = (one) =>
+    channel === "email"
+      ? html`<${MailRow} key=${keyOf(one)} message=${one} chosen=${one === chosen} />`
+      : html`<${Bubble} key=${keyOf(one)} message=${one} />`;
+  return html`<section class="card outbox-column" aria-labelledby="outbox-${channel}">
+    <h2 id="outbox-${channel}">${name} <span class="muted numbers">${items.length}</span></h2>
+    ${items.length === 0
+      ? html`<p class="muted small outbox-none">${none}</p>`
+      : html`<ol class="mail-list" tabindex="0" aria-label="${name}, the latest first">${items.map(row)}</ol>`}
+    ${canWrite(channel, list.page?.simulators) &&
+    html`<${WriteAs} channel=${channel} last=${items[0]?.address} sent=${list.reload} />`}
+  </section>`;
 }
 
 function Empty() {
   return html`<div class="empty card"><span class="empty-sign"><${Icon} name="outbox" size=${28} /></span>
     <h2>Nothing sent yet</h2>
-    <p class="muted">Mails that the hub sends on this machine end here, and reach nobody. Add an address in your
-      <a href="/preferences"> preferences</a>, or as the platform with PUT /v1/users/ID.</p></div>`;
+    <p class="muted">What the hub sends on this machine ends here, and reaches nobody. Add a number, a mail address or a
+      device in your${" "}<a href="/endpoints">addresses</a>, or as the platform with PUT /v1/users/ID.</p></div>`;
 }
 
 function List({ list, id }) {
   if (list.problem && !list.items.length) return html`<${PagesFailed} list=${list} what="The outbox" />`;
-  if (!list.items.length) return list.loading ? html`<p class="loading"><${Spinner} /></p>` : html`<${Empty} />`;
-  const chosen = list.items.find((one) => one.id === id) ?? list.items[0];
-  return html`<div class="outbox">
-    <ol class="card mail-list" aria-label="Messages, the latest first">${list.items.map((one) => html`
-      <${Row} key=${one.id} message=${one} chosen=${one === chosen} />`)}</ol>
-    <${Message} key=${chosen.id} message=${chosen} />
-  </div>`;
+  if (!list.page) return html`<p class="loading"><${Spinner} /></p>`;
+  const of = (channel) => list.items.filter((one) => (one.channel ?? "email") === channel);
+  const mails = of("email");
+  const chosen = mails.find((one) => keyOf(one) === id) ?? mails[0];
+  return html`${list.items.length === 0 && html`<${Empty} />`}
+    <div class="outbox">${Object.keys(COLUMNS).map((channel) => html`
+      <${Column} key=${channel} channel=${channel} list=${list} items=${of(channel)} chosen=${chosen} />`)}</div>
+    ${chosen && html`<${Message} key=${keyOf(chosen)} message=${chosen} />`}`;
 }
 
 export function OutboxPage() {

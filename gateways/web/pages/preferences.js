@@ -2,18 +2,34 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get, request } from "../api.js";
 import { changed, difference, same } from "../patch.js";
+import { PATH as ENDPOINTS } from "../endpoints.js";
 import { guard } from "../router.js";
 import { Spinner } from "../ui/bits.js";
 import { DigestEditor } from "../ui/digest-editor.js";
-import { Endpoints } from "../ui/endpoints.js";
+import { called, stopped } from "../ui/endpoint-row.js";
 import { html } from "../ui/html.js";
-import { MutesEditor } from "../ui/mutes-editor.js";
+import { MutesEditor, unnamed } from "../ui/mutes-editor.js";
 import { PreferenceGrid } from "../ui/preference-grid.js";
 import { QuietEditor } from "../ui/quiet-editor.js";
 import { notify } from "../ui/toasts.js";
 
 const PATH = "/v1/me/preferences";
 const QUESTION = "Your changes are not saved. Leave without them?";
+
+const PARTS = {
+  channels: "Channels",
+  topics: "Topics",
+  quiet_hours: "Quiet hours",
+  digest: "Digest",
+  muted: "Muted",
+};
+
+// Paths are for programs: people are told the part of the page, once for each thing that is wrong there.
+function inWords({ message, errors }) {
+  const parts = errors.map(({ path }) => PARTS[/^\w*/.exec(path)[0]]);
+  if (!errors.length || !parts.every(Boolean)) return message;
+  return `${[...new Set(errors.map((error, index) => `${parts[index]}: ${error.message}`))].join("; ")}.`;
+}
 
 // The browser asks in its own words when the tab is closed; within the client we ask.
 function useGuard(unsaved) {
@@ -32,7 +48,7 @@ function useGuard(unsaved) {
 function SaveBar({ problem, busy, discard }) {
   return html`<div class="save-bar card" role="region" aria-label="Unsaved changes">
     ${problem
-      ? html`<p class="grow field-error" role="alert">Not saved. ${problem.message}</p>`
+      ? html`<p class="grow field-error" role="alert">Not saved. ${inWords(problem)}</p>`
       : html`<p class="grow muted">You have unsaved changes.</p>`}
     <button type="button" class="button button-quiet" disabled=${busy} onClick=${discard}>Discard</button>
     <button class="button button-main" disabled=${busy}>${busy ? "Saving…" : "Save"}</button>
@@ -56,7 +72,7 @@ function useDocument(first) {
       take(await request("PATCH", PATH, { body: difference(saved, edited) }));
       notify({ text: "Your preferences are saved.", good: true });
     } catch (wrong) {
-      setProblem(wrong);
+      setProblem({ message: wrong.message, errors: unnamed(wrong.errors ?? [], edited.muted) });
     } finally {
       setBusy(false);
     }
@@ -87,6 +103,26 @@ function Form({ first, zone }) {
   </form>`;
 }
 
+function useUnsubscribed() {
+  const [found, setFound] = useState([]);
+  useEffect(() => {
+    const keep = ({ items }) => setFound(items.filter((one) => one.state === "active" && one.unsubscribed.length));
+    get(ENDPOINTS).then(keep, () => {});
+  }, []);
+  return found;
+}
+
+function Reached() {
+  const unsubscribed = useUnsubscribed();
+  return html`<section class="card part" aria-labelledby="part-endpoints">
+    <h2 id="part-endpoints">Where you can be reached</h2>
+    <p class="muted small">Mail addresses, phone numbers, Telegram and devices.</p>
+    ${unsubscribed.map((one) => html`<p key=${one.id} class="note small">Whatever is ticked
+      above,${" "}<a href="/endpoints">${called(one)}</a>${" "}is unsubscribed: ${stopped(one.unsubscribed)}.</p>`)}
+    <p><a class="button" href="/endpoints">Addresses and devices</a></p>
+  </section>`;
+}
+
 export function PreferencesPage() {
   const [found, setFound] = useState(null);
   const [problem, setProblem] = useState(null);
@@ -100,6 +136,6 @@ export function PreferencesPage() {
     ${problem && html`<p class="note note-bad" role="alert">${problem.message}</p>`}
     ${!found && !problem && html`<p class="loading"><${Spinner} /></p>`}
     ${found && html`<${Form} first=${found[0]} zone=${found[1].tz ?? "UTC"} />
-      <${Endpoints} />`}
+      <${Reached} />`}
   </section>`;
 }

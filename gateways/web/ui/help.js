@@ -12,6 +12,7 @@ const SHORTCUTS = [
   ["g f", "Go to the feed"],
   ["g n", "Go to your notifications"],
   ["g s", "Go to your preferences"],
+  ["g a", "Go to your addresses and devices"],
   ["g e", "Go to the events", isAdmin],
   ["g d", "Go to the deliveries", isAdmin],
   ["g p", "Go to your profile"],

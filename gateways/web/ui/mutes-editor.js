@@ -9,6 +9,14 @@ import { Icon } from "./icons.js";
 const KINDS = { user: "Person", content: "Post", zone: "Zone", conversation: "Conversation" };
 const kindOf = (mute) => Object.keys(KINDS).find((kind) => kind in mute) ?? "user";
 
+// What is wrong with a mute that names nobody is that alone.
+export function unnamed(errors, muted) {
+  return errors.map((error) => {
+    const [, index, kind] = /^muted\[(\d+)\]\.(\w+)$/.exec(error.path) ?? [];
+    return kind in KINDS && muted[index]?.[kind] === "" ? { ...error, message: "say whom or what to mute" } : error;
+  });
+}
+
 // What the control wants is the time of this browser's clock, without its zone.
 function local(time) {
   if (!time) return "";

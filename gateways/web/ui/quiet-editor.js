@@ -21,13 +21,14 @@ function list(words) {
 function sentence(quiet, zone, at) {
   if (!quiet.enabled) return ["", "Quiet hours are off: nothing waits."];
   if (!isZone(zone)) return ["", `This browser does not know the time zone ${zone}.`];
-  const { now: clock, place, until, day } = told(quiet, zone, at);
+  const { now: clock, place, until, day, always } = told(quiet, zone, at);
   const lead = `now ${clock} in ${place}: `;
   const waiting = quiet.channels.map((channel) => IN_A_SENTENCE[channel]);
   if (until === null || !waiting.length) return [lead, "nothing waits"];
   const verb = waiting.length === 1 ? "waits" : "wait";
-  const end = day ? `${NAMES[day]}, ${until}` : until;
+  const end = day ? `${day}, ${until}` : until;
   const urgent = quiet.allow_immediate ? ", but for what is urgent" : "";
+  if (always) return [lead, `always quiet: ${list(waiting)} ${verb}${urgent}`];
   return [lead, `${list(waiting)} ${verb} until ${end}${urgent}`];
 }
 
@@ -50,7 +51,8 @@ function Window({ window, index, set, remove, errors }) {
         title="Remove" onClick=${remove}>
         <${Icon} name="close" size=${18} /></button>
     </div>
-    ${window.to <= window.from && html`<p class="hint">Ends on the next day.</p>`}
+    ${window.to <= window.from && html`<p class="hint">${window.to && window.to === window.from
+      ? "The whole day: ends at the same time on the next day." : "Ends on the next day."}</p>`}
   </li>`;
 }
 

@@ -52,6 +52,7 @@ function MenuPanel({ close }) {
         <span class="muted small clip">${user} · ${scopes.join(", ") || "user"}</span></div></div>
     <a class="menu-item" href="/profile" onClick=${close}><${Icon} name="user" />Profile</a>
     <a class="menu-item" href="/preferences" onClick=${close}><${Icon} name="settings" />Preferences</a>
+    <a class="menu-item" href="/endpoints" onClick=${close}><${Icon} name="unread" />Addresses and devices</a>
     <a class="menu-item" href="/history" onClick=${close}><${Icon} name="history" />What reached me</a>
     ${development && html`
       <a class="menu-item" href="/outbox" onClick=${close}><${Icon} name="outbox" />Outbox</a>`}
