@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "up": ("ops.commands.run:up", "Run all roles with embedded services."),
     "serve": ("ops.commands.run:serve", "Run the doors: HTTP, sockets, web client."),
     "work": ("ops.commands.run:work", "Run the relay, the groups and the maintenance."),
+    "bot": ("ops.commands.bot:bot", "Run the bot of Telegram."),
     "migrate": ("ops.commands.run:migrate", "Apply the migrations that the database lacks."),
     "token": ("ops.commands.token:token", "Print a signed token for a user."),
     "publish": ("ops.commands.publish:publish", "Publish one event, or a file of them."),

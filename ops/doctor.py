@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,8 @@ from bus.gauges import LAG
 from bus.partitions import PartitionsError
 from bus.redis_servers import addresses
 from bus.relay import LOCK
+from ops.doctor_providers import examine_providers, left_alone
+from ops.finding import Finding
 from ops.run import patience_of
 from ops.settings import Settings
 from schemas import migrate
@@ -31,20 +32,12 @@ GIVEN_UP: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    what: str
-    well: bool
-    says: str
-
-
 async def examine(settings: Settings) -> list[Finding]:
     """Look at everything; a broken part does not keep the others from being looked at."""
     return [
         *await _database(settings),
         await _redis(settings),
+        *await examine_providers(settings),
         _tokens(settings),
         _web_client(),
         _disk(settings),
@@ -130,7 +123,12 @@ async def _dead(connection: Session) -> Finding:
 
 Look = Callable[[Session], Awaitable[Finding]]
 FIRST: Final[dict[str, Look]] = {"database": _version, "migrations": _migrations}
-THEN: Final[dict[str, Look]] = {"relay": _relay, "groups": _groups, "dead work": _dead}
+THEN: Final[dict[str, Look]] = {
+    "relay": _relay,
+    "groups": _groups,
+    "dead work": _dead,
+    "providers": left_alone,
+}
 
 
 async def _redis(settings: Settings) -> Finding:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from bus.tasks import spawn
+from bus.tasks import cancel, spawn
 from gateways.app import create_app
 from gateways.http.connections import BACKLOG, Patience, served
 from ops.loop import settle
@@ -94,7 +94,7 @@ async def everything(
         await stack.enter_async_context(workers(parts, url=url_of(listening)))
         await stack.enter_async_context(served(create_app(gateway), listening, patience))
         watching = spawn(beside(), name="supervisor")
-        stack.callback(watching.cancel)
+        stack.push_async_callback(cancel, watching)
         await _until_ready(gateway.readiness)
         settle()
         ready(url_of(listening))

@@ -8,22 +8,14 @@ from typing import Final, Literal, Self
 
 import pydantic_settings
 from dotenv import dotenv_values
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateways.config import Limits, check_networks
+from ops.provider_settings import PREFIX, Fcm, Group, Resend, Smtp, Telegram, Twilio, TwilioFallback
 from schemas.errors import ExplainedError
 
-PREFIX: Final = "HUB_"
 WAYS: Final = ("secret", "public_key", "jwks_url")
 UNKNOWN: Final = "is not a setting of the hub; `hub config` lists them"
 MASK: Final = "**********"
@@ -36,12 +28,6 @@ _WORDS: Final = {
 
 class SettingsError(ExplainedError):
     """A setting is wrong; the message names it and says what to do."""
-
-
-class Group(BaseModel):
-    """A nested group of settings; what it does not know it refuses."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def long_enough(secret: SecretStr | None) -> SecretStr | None:
@@ -84,55 +70,6 @@ class Auth(Group):
         return self
 
 
-class Resend(Group):
-    """E-mail through Resend; without a key there is none, and `hub up` simulates it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    api_key: SecretStr | None = Field(
-        None, description="API key of Resend that mails are sent with; not set: no e-mail, or the simulator"
-    )
-    webhook_secret: SecretStr | None = Field(
-        None, description="whsec_…, what Resend signs its webhooks to /webhooks/resend with"
-    )
-    sender: str | None = Field(
-        None,
-        alias="from",
-        description="whom mails come from, such as Hub <hub@example.com>; needed with the key",
-    )
-    base_url: str | None = Field(None, description="where Resend is called; not set: https://api.resend.com")
-
-    @field_validator("webhook_secret")
-    @classmethod
-    def _svix(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret and not re.fullmatch(r"whsec_[A-Za-z0-9+/]{16,}={0,2}", secret.get_secret_value()):
-            raise ValueError("must be a signing secret as Resend shows it, whsec_…")
-        return secret
-
-    @field_validator("sender")
-    @classmethod
-    def _address(cls, sender: str | None) -> str | None:
-        if sender and not re.fullmatch(r"([^<>@\r\n]+ )?<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+", sender):
-            raise ValueError("must be a sender such as hub@example.com or Hub <hub@example.com>")
-        return sender
-
-    @field_validator("base_url")
-    @classmethod
-    def _url(cls, url: str | None) -> str | None:
-        if url and not re.fullmatch(r"https?://[^?#@\s]+", url):
-            raise ValueError("must be an address such as https://api.resend.com")
-        return url
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if self.api_key and not self.sender:
-            raise ValueError(
-                f"{PREFIX}RESEND__FROM is not set: with {PREFIX}RESEND__API_KEY mails need a sender,"
-                " such as Hub <hub@example.com>"
-            )
-        return self
-
-
 class Settings(BaseSettings):
     """The effective settings of one process."""
 
@@ -158,11 +95,16 @@ class Settings(BaseSettings):
     )
     auth: Auth = Auth()
     limits: Limits = Limits()
+    fcm: Fcm = Fcm()
+    twilio: Twilio = Twilio()
+    twilio_fallback: TwilioFallback = TwilioFallback()
     resend: Resend = Resend()
+    smtp: Smtp = Smtp()
+    telegram: Telegram = Telegram()
     link_secret: SecretStr | None = Field(
         None,
-        description="signs the unsubscribe links in mails, at least 32 bytes; not set: made from"
-        " HUB_AUTH__SECRET",
+        description="signs the links in mails and makes the codes that prove addresses, at least 32 bytes;"
+        " not set: made from HUB_AUTH__SECRET",
     )
     partitions: int | None = Field(
         None,
@@ -232,6 +174,22 @@ class Settings(BaseSettings):
     def _networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
         check_networks(networks)
         return networks
+
+    @model_validator(mode="after")
+    def _whole_accounts(self) -> Self:
+        for name, account in (("TWILIO", self.twilio), ("TWILIO_FALLBACK", self.twilio_fallback)):
+            if missing := account.missing(name):
+                raise ValueError(missing)
+        if self.twilio_fallback.configured and not self.twilio.configured:
+            raise ValueError(
+                f"{PREFIX}TWILIO__ACCOUNT_SID is not set: {PREFIX}TWILIO_FALLBACK__… is the account that"
+                " takes over from it"
+            )
+        if self.smtp.configured and not (self.smtp.sender or self.resend.sender):
+            raise ValueError(
+                f"{PREFIX}SMTP__FROM is not set: mails need a sender, such as Hub <hub@example.com>"
+            )
+        return self
 
 
 def load(**overrides: object) -> Settings:

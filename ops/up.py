@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from ops.bot_process import keep_bot
 from ops.effective import with_auth
 from ops.embedded.data_dir import DataDir
 from ops.embedded.postgres import EmbeddedPostgres
@@ -24,7 +25,7 @@ from ops.simulators.running import Simulators
 from schemas.migrate import ChangedMigrationError, MigrationError
 
 
-def up(settings: Settings, host: str, port: int, *, simulate: bool = True) -> None:
+def up(settings: Settings, host: str, port: int, *, simulate: bool = True, fallbacks: bool = False) -> None:
     """Start everything, say so, and stop everything on a signal; raises with one clear sentence."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     data_dir = DataDir(settings.data_dir)
@@ -40,15 +41,17 @@ def up(settings: Settings, host: str, port: int, *, simulate: bool = True) -> No
             for name in _migrate(known, data_dir, embedded=postgres is not None):
                 say(f"applied the migration {Path(name).stem}")
             own = known.auth == Auth()  # the development sign-in goes with the development secret only
-            simulators = Simulators(known, data_dir, url_of(listening)) if simulate else None
+            url = url_of(listening)
+            simulators = Simulators(known, data_dir, url, fallbacks=fallbacks) if simulate else None
             known = _simulated(with_auth(known), simulators)
             urls = simulators.urls if simulators else {}
+            announced = asyncio.Event()
             run(
                 everything(
                     known,
                     listening,
-                    lambda url: _announce(data_dir, known, url, urls),
-                    lambda: _beside(supervisor, simulators),
+                    lambda url: _announce(data_dir, known, url, urls, announced),
+                    lambda: _beside(known, supervisor, simulators, announced),
                     dev_secret=data_dir.auth_secret() if own else None,
                     simulators=urls,
                 )
@@ -62,11 +65,15 @@ def _simulated(settings: Settings, simulators: Simulators | None) -> Settings:
     return simulators.settings(settings) if simulators else settings
 
 
-async def _beside(supervisor: Supervisor, simulators: Simulators | None) -> None:
+async def _beside(
+    settings: Settings, supervisor: Supervisor, simulators: Simulators | None, announced: asyncio.Event
+) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(supervisor.watch())
         if simulators:
             group.create_task(simulators.run())
+        if settings.telegram.configured:  # it finds the hub by what is announced
+            group.create_task(keep_bot(settings.data_dir, announced))
 
 
 def _migrate(settings: Settings, data_dir: DataDir, *, embedded: bool) -> list[str]:
@@ -93,7 +100,9 @@ def _with_addresses(
     return settings.model_copy(update=found)
 
 
-def _announce(data_dir: DataDir, settings: Settings, url: str, simulators: Mapping[str, str]) -> None:
+def _announce(
+    data_dir: DataDir, settings: Settings, url: str, simulators: Mapping[str, str], announced: asyncio.Event
+) -> None:
     data_dir.write_hub_json(
         {
             "url": url,
@@ -103,4 +112,5 @@ def _announce(data_dir: DataDir, settings: Settings, url: str, simulators: Mappi
             "simulators": dict(simulators),
         }
     )
+    announced.set()
     print(f"hub ready {url}", flush=True)  # noqa: T201  scripts wait for this very line

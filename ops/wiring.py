@@ -29,13 +29,15 @@ from gateways.auth import Authenticator, Keys, PublicKey, SharedSecret
 from gateways.config import GatewayConfig
 from gateways.gateway import Gateway, Notifying
 from gateways.jwks import JwksKeys
-from ops.sending import channels, dispatcher, links, webhook_secrets
+from ops.sending import channels, dispatcher, links, senders, tell_missing, webhook_accounts, webhook_secrets
 from ops.settings import Auth, Settings, SettingsError
+from ops.telegram_name import learn_name
 from routing import audiences, router
 from routing.consent import Consents
 from routing.inbox import Inbox
 from routing.people import People
 from routing.router import Router
+from routing.scheduler import Scheduler
 from routing.telling import Teller
 from routing.walker import Walker
 from schemas import migrate
@@ -98,6 +100,7 @@ async def doors(
     running = [
         spawn(forever(listener.listen, name="listener", pause_s=RECONNECT_S), name="listener"),
         spawn(watch(parts.pool), name="gauges"),  # here, because here /metrics is asked
+        spawn(learn_name(parts.settings, parts.pool), name="name of the bot"),
     ]
     try:
         yield _gateway(parts, listener, _gateway_config(parts, dev_secret, simulators or {}))
@@ -128,16 +131,24 @@ def _gateway(parts: Base, listener: Listener, config: GatewayConfig) -> Gateway:
 
 @asynccontextmanager
 async def workers(parts: Base, *, url: str | None = None) -> AsyncIterator[None]:
-    """Run the relay, the groups, the walker, the dispatcher and the maintenance in the background.
+    """Run the relay, the groups, the walker, the sending, the digests and the maintenance in the background.
 
     `url` is where the hub is reached if no setting says so.
     """
     outbox, clock = Outbox(parts.pool), SystemClock()
     people = People(clock)
     teller = Teller(outbox, people, channels(parts.settings))
+    tell_missing(parts.settings)
     due = Listener(parts.dsn, WAKE)
     sending = dispatcher(
-        parts.settings, worker=parts.name, pool=parts.pool, listener=due, people=people, clock=clock, url=url
+        parts.settings,
+        senders(parts.settings, clock, url),
+        worker=parts.name,
+        pool=parts.pool,
+        listener=due,
+        people=people,
+        clock=clock,
+        url=url,
     )
     walker = Walker(parts.pool, outbox, teller, people, clock, name=parts.name)
     consumers = table_of_consumers(Router(teller, people, clock, walker.wake).handle)
@@ -147,6 +158,7 @@ async def workers(parts: Base, *, url: str | None = None) -> AsyncIterator[None]
         spawn(walker.run(), name="walker"),
         spawn(forever(due.listen, name="listener of deliveries", pause_s=RECONNECT_S), name="listener"),
         spawn(sending.run(), name="dispatcher"),
+        spawn(Scheduler(parts.pool, people, clock).run(), name="scheduler"),
         *(spawn(_worker(parts, consumer).run(), name=consumer.group) for consumer in consumers),
     ]
     try:
@@ -199,6 +211,9 @@ def _gateway_config(parts: Base, dev_secret: str | None, simulators: Mapping[str
         trusted_proxies=settings.trusted_proxies,
         recovery_window=settings.recovery_window,
         webhook_secrets=webhook_secrets(parts.settings),
+        webhook_accounts=webhook_accounts(parts.settings),
+        channels=channels(parts.settings),
+        telegram_bot=parts.settings.telegram.number,
         simulators=simulators,
         dev_secret=dev_secret,
     )

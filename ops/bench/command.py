@@ -11,6 +11,9 @@ import click
 
 from ops.bench.bus import BusOptions, run_bus
 from ops.bench.bus import quick as quick_bus
+from ops.bench.channels import ChannelsOptions, run_channels
+from ops.bench.channels import quick as quick_channels
+from ops.bench.channels_seat import CHANNELS
 from ops.bench.connect import ConnectOptions, run_connect
 from ops.bench.connect import quick as quick_connect
 from ops.bench.errors import BenchError
@@ -175,6 +178,24 @@ def bus(*, smoke: bool, **options: Any) -> Report:
 def route(*, smoke: bool, **options: Any) -> Report:
     """A walk through an audience beside a bare COPY, and what others feel of it."""
     return run_route(quick_route() if smoke else RouteOptions(**options), _say)
+
+
+@bench.command()
+@click.option(
+    "--messages", default=2_000, show_default=True, type=click.IntRange(100), help="On each channel."
+)
+@click.option(
+    "--channel",
+    "channels",
+    multiple=True,
+    type=click.Choice(CHANNELS),
+    help="Only this one; may be repeated.",
+)
+@_reporting
+def channels(*, smoke: bool, channels: tuple[Any, ...], **options: Any) -> Report:
+    """Messages sent on each channel to its simulator, beside the bare library in a loop."""
+    asked = ChannelsOptions(**options, channels=channels or CHANNELS)
+    return run_channels(quick_channels(asked.channels) if smoke else asked, _say)
 
 
 def show(report: Report, *, as_json: bool) -> None:

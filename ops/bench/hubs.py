@@ -26,11 +26,15 @@ _RAISED = {
 _TOKEN_LIFE = timedelta(hours=6)
 
 
+def without_settings() -> dict[str, str]:
+    """The environment, without what the shell has set for another hub."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("HUB_")}
+
+
 def environment_of(services: Services) -> dict[str, str]:
     """What a hub is told; what the shell has set for another one must not count here."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("HUB_")}
     return (
-        kept
+        without_settings()
         | _RAISED
         | {
             "HUB_DATA_DIR": str(services.folder / "data"),

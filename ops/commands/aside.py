@@ -25,21 +25,24 @@ class Group(click.ParamType[str]):
     name = "group"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from ops.wiring import table_of_consumers
-
-        groups = [consumer.group for consumer in table_of_consumers()]
+        groups = self.known()
         if value not in groups:
             self.fail(f"there is no group {value!r}; there is: {', '.join(groups)}", param, ctx)
         return str(value)
+
+    def known(self) -> list[str]:
+        from ops.wiring import table_of_consumers
+
+        return [consumer.group for consumer in table_of_consumers()]
 
 
 class Aside(Group):
     """The name of a group, `deliveries` or `walks`."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def known(self) -> list[str]:
         from ops.aside import DELIVERIES, WALKS
 
-        return str(value) if value in {DELIVERIES, WALKS} else super().convert(value, param, ctx)
+        return [*super().known(), DELIVERIES, WALKS]
 
 
 @click.group()
@@ -148,10 +151,11 @@ def _other(settings: "Settings", name: UUID) -> dict[str, Any] | list[dict[str, 
 )
 @data_dir_option
 def redrive(group: str, names: tuple[str, ...], everything: bool, data_dir: Path | None) -> None:
-    """Give dead events new attempts. They are late: later events of their subject may be done already.
+    """Give dead events, deliveries or walks new attempts.
 
-    Or deliveries, by their ids; one that is `unknown` may have arrived, and then arrives twice. Or walks, by
-    the ids of their events: they go on where they stand, and nobody is told twice.
+    Events are late: later ones of their subject may be done already. Deliveries go by their ids; one that is
+    `unknown` may have arrived, and then arrives twice. Walks go by the ids of their events: they go on where
+    they stand, and nobody is told twice.
     """
     from ops import aside
     from ops.effective import effective

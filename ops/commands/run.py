@@ -15,8 +15,9 @@ port_option = click.option("--port", default=8080, show_default=True, type=click
 @host_option
 @port_option
 @click.option("--no-simulators", is_flag=True, help="Without simulators of providers that are not set.")
+@click.option("--fallbacks", is_flag=True, help="Simulate a second account for SMS, too.")
 @data_dir_option
-def up(host: str, port: int, no_simulators: bool, data_dir: Path | None) -> None:
+def up(host: str, port: int, no_simulators: bool, fallbacks: bool, data_dir: Path | None) -> None:
     """Run all roles with embedded services; --port 0 picks a free port."""
     from ops.logs import configure
     from ops.settings import load
@@ -25,7 +26,7 @@ def up(host: str, port: int, no_simulators: bool, data_dir: Path | None) -> None
     settings = load(**({"data_dir": data_dir} if data_dir else {}))
     configure(settings.log_level, settings.log_format)
     try:
-        run_everything(settings, host, port, simulate=not no_simulators)
+        run_everything(settings, host, port, simulate=not no_simulators, fallbacks=fallbacks)
     except KeyboardInterrupt:
         raise SystemExit(130) from None  # Ctrl-C while starting
 

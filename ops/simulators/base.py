@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from gateways.address import is_loopback_url
+from gateways.loopback import is_loopback_host, is_loopback_url
 from schemas.clock import Clock
 
 Mode = Literal["ok", "gone", "quota", "timeout", "timeout_after", "slow", "reject", "flaky", "down"]
@@ -195,11 +195,13 @@ def _json(
 
 @web.middleware
 async def _readable(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Pages of this machine may look: the hub's own web client shows what arrived."""
+    """Pages of this machine may look: the hub's own web client shows what arrived. No others, by no name."""
     origin = request.headers.get("Origin", "")
+    if not is_loopback_host(request.host) or (origin and not is_loopback_url(origin)):
+        return json_answer({"error": "only programs and pages of this machine may call a simulator"}, 403)
     asks = request.method == "OPTIONS"
     response = web.Response(status=204) if asks else await handler(request)
-    if origin and is_loopback_url(origin):
+    if origin:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE"
         response.headers["Access-Control-Allow-Headers"] = "Content-Type"

@@ -6,28 +6,83 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from ops.settings import Resend, Settings
+from ops.provider_settings import Fcm, Resend, Telegram, Twilio, TwilioFallback
+from ops.settings import Settings
+
+SENDER = "Hub <hub@example.com>"
 
 
-def webhook_secret(auth_secret: str) -> str:
-    """The same in every process of a data directory."""
-    digest = hashlib.sha256(f"simulated resend {auth_secret}".encode()).digest()
-    return f"whsec_{base64.b64encode(digest).decode()}"
+def wanted(settings: Settings, *, fallbacks: bool = False) -> tuple[str, ...]:
+    """The providers to simulate: one for each channel that no account is set for.
+
+    `fallbacks`: also a second account at Twilio, which takes over from the first. Not by itself: whoever
+    makes the first misbehave would look there in vain for what the second took.
+    """
+    lacking = {
+        "fcm": not settings.fcm.configured,
+        "twilio": not settings.twilio.configured,
+        "twilio_fallback": fallbacks and not settings.twilio.configured,
+        "resend": not (settings.resend.configured or settings.smtp.configured),
+        "telegram": not settings.telegram.configured,
+    }
+    return tuple(name for name, lacks in lacking.items() if lacks)
 
 
 def with_simulators(settings: Settings, urls: Mapping[str, str], auth_secret: str) -> Settings:
     """Point to the simulators that run, where no account is set."""
-    if "resend" not in urls or settings.resend.api_key:
-        return settings
-    found = Resend(
-        api_key=SecretStr("re_simulated"),
-        webhook_secret=SecretStr(webhook_secret(auth_secret)),
-        sender=settings.resend.sender or "Hub <hub@example.com>",
-        base_url=urls["resend"],
-    )
-    update: dict[str, object] = {"resend": found}
-    if settings.link_secret is None and settings.auth.secret is None:
-        update["link_secret"] = SecretStr(
-            hashlib.sha256(f"simulated links {auth_secret}".encode()).hexdigest()
+    made = Simulated(urls, auth_secret)
+    update: dict[str, object] = {}
+    if "fcm" in urls and not settings.fcm.configured:
+        update["fcm"] = Fcm(base_url=urls["fcm"])
+    if "twilio" in urls and not settings.twilio.configured:
+        update["twilio"] = made.twilio("twilio")
+        if "twilio_fallback" in urls:
+            update["twilio_fallback"] = TwilioFallback(**made.twilio("twilio_fallback").model_dump())
+    if "resend" in urls and not (settings.resend.configured or settings.smtp.configured):
+        update["resend"] = made.resend(settings.resend)
+    if "telegram" in urls and not settings.telegram.configured:
+        update["telegram"] = made.telegram(settings.telegram)
+    if update and settings.link_secret is None and settings.auth.secret is None:
+        update["link_secret"] = SecretStr(made.drawn("links"))
+    return settings.model_copy(update=update) if update else settings
+
+
+class Simulated:
+    """Accounts that are the same in every process of a data directory."""
+
+    def __init__(self, urls: Mapping[str, str], auth_secret: str) -> None:
+        self._urls = urls
+        self._secret = auth_secret
+
+    def drawn(self, what: str) -> str:
+        return hashlib.sha256(f"simulated {what} {self._secret}".encode()).hexdigest()
+
+    def webhook_secret(self) -> str:
+        """What the simulator of Resend signs with."""
+        return f"whsec_{base64.b64encode(bytes.fromhex(self.drawn('resend'))).decode()}"
+
+    def resend(self, given: Resend) -> Resend:
+        return Resend(
+            api_key=SecretStr("re_simulated"),
+            webhook_secret=SecretStr(self.webhook_secret()),
+            sender=given.sender or SENDER,
+            base_url=self._urls.get("resend"),
         )
-    return settings.model_copy(update=update)
+
+    def twilio(self, name: str) -> Twilio:
+        drawn = self.drawn(name)
+        return Twilio(
+            account_sid=f"AC{drawn[:32]}",
+            auth_token=SecretStr(drawn[32:]),
+            messaging_service_sid=f"MG{drawn[16:48]}",
+            base_url=self._urls.get(name),
+        )
+
+    def telegram(self, given: Telegram) -> Telegram:
+        drawn = self.drawn("telegram")
+        return Telegram(
+            token=SecretStr(f"4242:{drawn[:35]}"),
+            webhook_secret=SecretStr(drawn[32:]),
+            admin_ids=given.admin_ids,
+            base_url=self._urls.get("telegram"),
+        )

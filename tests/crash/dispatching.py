@@ -21,7 +21,7 @@ async def main(dsn: str, url: str, name: str) -> None:
     async with await create_pool(dsn) as pool:
         spawn(forever(listener.listen, name="listener", pause_s=RECONNECT_S), name="listener")
         await Dispatcher(
-            [Sender(channel=email_at(url, clock), render=MAILS.render)],
+            [Sender(channels=(email_at(url, clock),), writer=MAILS)],
             worker=name,
             pool=pool,
             listener=listener,

@@ -292,6 +292,11 @@ def test_every_error_has_the_same_beginning_and_a_wrong_call_has_a_status_of_its
         assert said.splitlines()[-1].startswith("hub: ")
         assert "Error" not in said
     assert "there is no group 'x'; there is: stats" in run(nowhere, "replay", "--group", "x", status=2)
+    for command in (["dlq", "list", "--group", "nope"], ["dlq", "redrive", "--group", "nope", "--all"]):
+        said = run(nowhere, *command, status=2)
+        assert "there is no group 'nope'; there is: stats" in said
+        assert "deliveries, walks" in said
+    assert "dead events, deliveries or walks" in run(nowhere, "dlq", "--help")
     assert "Commands" in run(nowhere, status=2)
 
 

@@ -156,6 +156,7 @@ def test_the_dashboard_is_grouped_and_asks_one_data_source() -> None:
         "Recoveries by outcome",
         "Slow closes and drains",
         "HTTP",
+        "Delivery quality",
     ]
     sources = [one["name"] for one in BOARD["templating"]["list"] if one["type"] == "datasource"]
     assert sources == ["datasource"]

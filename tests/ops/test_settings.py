@@ -1,10 +1,13 @@
 """Settings: what is refused, in which words, and what is shown."""
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from ops.provider_settings import Fcm
 from ops.settings import Auth, Settings, SettingsError, explained, load, shown
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -79,6 +82,72 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
             "resend",
             "HUB_RESEND__BASE_URL must be an address such as https://api.resend.com",
         ),
+        (
+            "HUB_FCM__CREDENTIALS",
+            '{"type":"authorized_user"}',
+            'HUB_FCM__CREDENTIALS must be the key of a service account: its JSON says "type": '
+            '"service_account"',
+        ),
+        (
+            "HUB_FCM__CREDENTIALS",
+            '{"type":"service_account","project_id":"hub"}',
+            "HUB_FCM__CREDENTIALS must be the whole key of a service account: it lacks client_email,"
+            " private_key",
+        ),
+        (
+            "HUB_FCM__BASE_URL",
+            "https://fcm.example.com",
+            "HUB_FCM__CREDENTIALS is not set: with HUB_FCM__BASE_URL push needs the key of a service account,"
+            " unless that is on this machine",
+        ),
+        (
+            "HUB_TWILIO__ACCOUNT_SID",
+            "SK1",
+            "HUB_TWILIO__ACCOUNT_SID must be the SID of an account as Twilio shows it, AC…",
+        ),
+        (
+            "HUB_TWILIO__ACCOUNT_SID",
+            "AC1",
+            "HUB_TWILIO__AUTH_TOKEN is not set: an account at Twilio is its ACCOUNT_SID, AUTH_TOKEN and"
+            " MESSAGING_SERVICE_SID",
+        ),
+        (
+            "HUB_TWILIO_FALLBACK__MESSAGING_SERVICE_SID",
+            "MG1",
+            "HUB_TWILIO_FALLBACK__ACCOUNT_SID is not set: an account at Twilio is its ACCOUNT_SID, AUTH_TOKEN"
+            " and MESSAGING_SERVICE_SID",
+        ),
+        (
+            "HUB_SMTP__HOST",
+            "mail.example.com",
+            "HUB_SMTP__FROM is not set: mails need a sender, such as Hub <hub@example.com>",
+        ),
+        (
+            "HUB_SMTP__FROM",
+            "hub@example.com",
+            "HUB_SMTP__HOST is not set: name the mail server, or take the rest away",
+        ),
+        ("HUB_SMTP__TLS", "yes", "HUB_SMTP__TLS must be 'starttls', 'tls' or 'off'"),
+        (
+            "HUB_TELEGRAM__TOKEN",
+            "secret",
+            "HUB_TELEGRAM__TOKEN must be the token of a bot as BotFather shows it, such as 123456:ABC…",
+        ),
+        (
+            "HUB_TELEGRAM__WEBHOOK_SECRET",
+            "secret",
+            "HUB_TELEGRAM__TOKEN is not set: HUB_TELEGRAM__WEBHOOK_SECRET goes with a bot",
+        ),
+        (
+            "HUB_TELEGRAM__ADMIN_IDS",
+            "4242",
+            "HUB_TELEGRAM__ADMIN_IDS must be a JSON list of numbers, such as [4242]",
+        ),
+        (
+            "HUB_TELEGRAM__ADMIN_IDS",
+            "ann",
+            "HUB_TELEGRAM__ADMIN_IDS must be a JSON list of numbers, such as [4242]",
+        ),
         ("HUB_RESEND__KEY", "x", "HUB_RESEND__KEY is not a setting of the hub; `hub config` lists them"),
         (
             "HUB_LINK_SECRET",
@@ -129,6 +198,63 @@ def test_the_account_of_resend_is_set_and_shown_by_its_variables(environment: py
     found = shown(settings)
     assert found["HUB_RESEND__FROM"] == "Hub <hub@example.com>"
     assert "very_secret" not in str(found)
+
+
+ACCOUNT = {"ACCOUNT_SID": "AC1", "AUTH_TOKEN": "very_secret", "MESSAGING_SERVICE_SID": "MG1"}
+
+
+def test_no_secret_of_a_provider_is_shown(environment: pytest.MonkeyPatch) -> None:
+    key = {"type": "service_account", "project_id": "hub", "client_email": "h", "private_key": "very_secret"}
+    environment.setenv("HUB_FCM__CREDENTIALS", json.dumps(key))
+    for member, value in ACCOUNT.items():
+        environment.setenv(f"HUB_TWILIO__{member}", value)
+        environment.setenv(f"HUB_TWILIO_FALLBACK__{member}", value)
+    environment.setenv("HUB_SMTP__HOST", "mail.example.com")
+    environment.setenv("HUB_SMTP__FROM", "Hub <hub@example.com>")
+    environment.setenv("HUB_SMTP__USERNAME", "hub")
+    environment.setenv("HUB_SMTP__PASSWORD", "very_secret")
+    environment.setenv("HUB_TELEGRAM__TOKEN", "42:very_secret")
+    environment.setenv("HUB_TELEGRAM__WEBHOOK_SECRET", "very_secret")
+    environment.setenv("HUB_TELEGRAM__ADMIN_IDS", "[4242, 4343]")
+    settings = load()
+    assert settings.fcm.key == key
+    assert settings.smtp.port_used == 587
+    assert settings.telegram.admin_ids == (4242, 4343)
+    found = shown(settings)
+    assert found["HUB_TWILIO_FALLBACK__ACCOUNT_SID"] == "AC1"
+    assert found["HUB_SMTP__FROM"] == "Hub <hub@example.com>"
+    assert "very_secret" not in str(found) + str(settings)
+
+
+def test_a_second_account_needs_a_first(environment: pytest.MonkeyPatch) -> None:
+    for member, value in ACCOUNT.items():
+        environment.setenv(f"HUB_TWILIO_FALLBACK__{member}", value)
+    with pytest.raises(
+        SettingsError, match=r"^HUB_TWILIO__ACCOUNT_SID is not set: HUB_TWILIO_FALLBACK__… is"
+    ):
+        load()
+
+
+def test_a_password_does_not_go_over_the_net_in_the_open(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("HUB_SMTP__FROM", "hub@example.com")
+    environment.setenv("HUB_SMTP__USERNAME", "hub")
+    environment.setenv("HUB_SMTP__PASSWORD", "very_secret")
+    environment.setenv("HUB_SMTP__TLS", "off")
+    environment.setenv("HUB_SMTP__HOST", "127.0.0.1")
+    assert load().smtp.port_used == 25
+    environment.setenv("HUB_SMTP__HOST", "mail.example.com")
+    with pytest.raises(SettingsError, match=r"^HUB_SMTP__TLS is off"):
+        load()
+
+
+def test_a_key_that_cannot_be_read_is_not_shown(tmp_path: Path) -> None:
+    account = tmp_path / "key.json"
+    with pytest.raises(ValueError, match="names a file that cannot be read: No such file"):
+        _ = Fcm(credentials=SecretStr(str(account))).key
+    account.write_text('{"very_secret"')
+    with pytest.raises(ValueError, match="what is there is no JSON") as refused:
+        _ = Fcm(credentials=SecretStr(str(account))).key
+    assert "very_secret" not in str(refused.value)
 
 
 def test_every_setting_says_what_it_means() -> None:

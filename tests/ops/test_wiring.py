@@ -4,8 +4,9 @@ import pytest
 from pydantic import SecretStr
 
 from bus.relay import LOCK
-from ops.doctor import Finding, examine
+from ops.doctor import examine
 from ops.embedded.postgres import EmbeddedPostgres
+from ops.finding import Finding
 from ops.settings import Settings
 from ops.wiring import base, table_of_consumers, workers
 from schemas.db import Pool, connect
@@ -96,6 +97,6 @@ async def test_of_a_database_that_is_not_migrated_the_doctor_says_one_thing(
     await pool.execute("DROP TABLE migrations, outbox")
     found = {finding.what: finding for finding in await examine(settings)}
     assert "run `hub migrate`" in found["migrations"].says
-    assert found["relay, groups, dead work"].says.startswith("not looked at")
+    assert found["relay, groups, dead work, providers"].says.startswith("not looked at")
     assert not {"relay", "groups", "dead work"} & found.keys()
     assert "relation" not in str(found)

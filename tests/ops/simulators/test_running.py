@@ -1,8 +1,9 @@
-"""`hub up` without an account at Resend: mails arrive in the simulator, and it tells the hub."""
+"""`hub up` without any account: what is sent arrives in the simulators, and they tell the hub."""
 
 from typing import Any
 
 import asyncpg
+import psutil
 import pytest
 from aiohttp import ClientSession
 
@@ -60,6 +61,94 @@ async def test_a_mail_arrives_and_the_hub_hears_that_it_did(hub_process: HubProc
     assert source == "complaint"
 
 
+class Seen:
+    """What arrived in the simulators of a hub."""
+
+    def __init__(self, hub: HubProcess, session: ClientSession) -> None:
+        self._urls = hub.json()["simulators"]
+        self._session = session
+
+    async def at(self, name: str, address: str) -> list[dict[str, Any]]:
+        url = f"{self._urls[name]}/_sim/messages"
+        async with self._session.get(url, params={"address": address}) as answer:
+            found: list[dict[str, Any]] = await answer.json()
+            return found
+
+    async def tell(self, name: str, said: dict[str, Any]) -> dict[str, Any]:
+        async with self._session.post(f"{self._urls[name]}/_sim/inbound", json=said) as answer:
+            found: dict[str, Any] = await answer.json()
+            return found
+
+
+async def told_by_telegram(hub: HubProcess, session: ClientSession, user: str, chat: int) -> None:
+    """Show the bot the token of a link, as somebody who follows it does."""
+    url = f"{hub.url}/v1/me/endpoints/telegram-link"
+    async with session.post(url, headers=hub.headers(user)) as answer:
+        token = (await answer.json())["url"].partition("start=")[2]
+    person = {"id": chat, "first_name": user.capitalize()}
+    await Seen(hub, session).tell("telegram", {"user": person, "text": f"/start {token}"})
+
+
+async def test_a_tip_arrives_on_every_channel(hub_process: HubProcess) -> None:
+    hub = hub_process
+    async with ClientSession() as session:
+        seen = Seen(hub, session)
+        platform, bea = hub.headers("platform", "publish"), hub.headers("bea")
+        profile = {"email": "bea@example.com", "phone": "+15550100"}
+        async with session.put(f"{hub.url}/v1/users/bea", json=profile, headers=platform) as answer:
+            assert answer.status in {200, 201}
+        device = {"channel": "push", "address": "bea-phone", "kind": "token", "platform": "android"}
+        async with session.post(f"{hub.url}/v1/me/endpoints", json=device, headers=bea) as answer:
+            assert answer.status == 201
+        patch = {"channels": {"sms": {"enabled": True}}}
+        async with session.patch(f"{hub.url}/v1/me/preferences", json=patch, headers=bea) as answer:
+            assert answer.status == 200
+        await told_by_telegram(hub, session, "bea", 5150)
+        await until(lambda: seen.at("telegram", "5150"), 60)  # the bot says that it is linked
+        event = {"type": "hours.tipped", "actor": "fan", "data": {"to": "bea", "amount": 700}}
+        async with session.post(f"{hub.url}/v1/events", json=event, headers=platform) as answer:
+            assert answer.status == 202
+        places = {"fcm": "bea-phone", "twilio": "+15550100", "resend": "bea@example.com", "telegram": "5150"}
+        for name, address in places.items():
+
+            async def told(name: str = name, address: str = address) -> bool:
+                return any("7.00 HRS" in str(one) for one in await seen.at(name, address))
+
+            await until(told)
+
+
+def bots(hub: HubProcess) -> list[psutil.Process]:
+    """The processes of `hub bot` that belong to a hub."""
+    return [one for one in psutil.Process(hub.pid).children() if _is_bot(one)]
+
+
+def _is_bot(one: psutil.Process) -> bool:
+    try:
+        return "bot" in one.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it has just ended
+        return False
+
+
+async def test_the_bot_is_brought_back_and_ends_with_its_hub(own_hub: HubProcess) -> None:
+    hub = own_hub.up("--port", "0")
+
+    async def one_runs() -> bool:
+        return len(bots(hub)) == 1
+
+    await until(one_runs)
+    (first,) = bots(hub)
+    first.kill()
+
+    async def another_runs() -> bool:
+        return [one.pid for one in bots(hub)] not in ([], [first.pid])
+
+    await until(another_runs)
+    (second,) = bots(hub)
+    hub.kill()
+    second.wait(20)
+    assert "`hub bot` ended, and is brought back" in hub.log()
+
+
 async def test_without_simulators_there_is_no_mail(own_hub: HubProcess) -> None:
     hub = own_hub.up("--port", "0", "--no-simulators")
     assert hub.json()["simulators"] == {}
@@ -67,4 +156,6 @@ async def test_without_simulators_there_is_no_mail(own_hub: HubProcess) -> None:
         await tipped(hub, session, "ann")
         async with session.post(f"{hub.url}/webhooks/resend", json={}) as answer:
             assert answer.status == 404
-    assert "there is no e-mail" in hub.log()
+    for lack in ("there is no push", "there is no SMS", "there is no e-mail", "there is no Telegram"):
+        assert lack in hub.log()
+    assert bots(hub) == []

@@ -2,8 +2,9 @@
 
 from pydantic import SecretStr
 
-from ops.settings import Resend, Settings
-from ops.simulators.simulated import with_simulators
+from ops.provider_settings import Resend, Smtp, Telegram, Twilio
+from ops.settings import Settings
+from ops.simulators.simulated import wanted, with_simulators
 
 URLS = {"resend": "http://127.0.0.1:9"}
 
@@ -20,6 +21,36 @@ def test_links_are_signed_where_tokens_are_checked_with_a_public_key() -> None:
     first, second = (with_simulators(Settings(), URLS, "secret").link_secret for _ in range(2))
     assert first is not None
     assert first == second
+
+
+ALL = {name: f"http://127.0.0.1:{n}" for n, name in enumerate(("fcm", "twilio", "resend", "telegram"), 9)}
+
+
+def test_all_providers_are_simulated_where_no_account_is_set() -> None:
+    assert wanted(Settings()) == tuple(ALL)
+    first, second = (with_simulators(Settings(), ALL, "secret") for _ in range(2))
+    assert first == second
+    assert first.fcm.base_url == ALL["fcm"]
+    assert first.twilio.base_url == ALL["twilio"]
+    assert first.telegram.base_url == ALL["telegram"]
+    assert not first.twilio_fallback.configured
+    # What was made passes where it is read again.
+    Twilio.model_validate(first.twilio.model_dump())
+    Telegram.model_validate(first.telegram.model_dump())
+
+
+def test_a_second_account_is_simulated_only_on_demand() -> None:
+    assert "twilio_fallback" in wanted(Settings(), fallbacks=True)
+    urls = {**ALL, "twilio_fallback": "http://127.0.0.1:19"}
+    found = with_simulators(Settings(), urls, "secret")
+    assert found.twilio_fallback.base_url == urls["twilio_fallback"]
+    assert found.twilio_fallback.account_sid != found.twilio.account_sid
+
+
+def test_a_mail_server_of_ones_own_leaves_resend_unsimulated() -> None:
+    settings = Settings(smtp=Smtp(host="mail.example.com", sender="hub@example.com"))
+    assert "resend" not in wanted(settings)
+    assert not with_simulators(settings, ALL, "secret").resend.configured
 
 
 def test_an_account_goes_before_the_simulator() -> None:
