@@ -96,10 +96,10 @@ async def test_people_who_are_named_are_told_in_their_languages_too(house: House
     )
     assert await house.titles("ann") == ["bob commented on your post"]
     assert await house.titles("finn") == ["bob mentioned you in a comment"]
-    assert await house.titles("dora") == [
+    assert set(await house.titles("dora")) == {
         "bob hat dir 1.234,56 HRS Trinkgeld gegeben",
         "bob hat dich in einem Kommentar erwähnt",
-    ]
+    }
 
 
 async def test_what_gathers_is_told_anew_in_the_language_of_its_owner(house: House) -> None:
