@@ -195,7 +195,7 @@ async def test_the_documents_open_on_an_overview(browser: Browser, url: str, siz
         page.on("request", lambda request: loaded.append(request.url))
         await page.goto(f"{url}/docs")
         main = page.get_by_role("main")
-        await expect(main.get_by_role("link")).to_have_count(5)
+        await expect(main.get_by_role("link")).to_have_count(6)
         assert not any("swagger" in one for one in loaded)
         assert await overflow(page) == 0
         await main.get_by_role("link", name="Sockets").click()
