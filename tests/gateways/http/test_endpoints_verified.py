@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -14,13 +13,11 @@ from routing.consent import Consents, Scope
 from routing.inbox import Inbox
 from routing.proofs import Proofs
 from schemas.store.telegram_links import TelegramLinks
-from tests.gateways.http.served import Answered, Caller, serving, with_limits
+from tests.gateways.http.proving import PATH, PHONE, add, code, link, other_than, sent, state, verify
+from tests.gateways.http.served import Caller, serving, with_limits
 from tests.gateways.telling import MAIL
 from tests.simulated import FakeClock
 from tests.simulated_telegram import BOT
-
-PATH = "/v1/me/endpoints"
-PHONE = "+15550001111"
 
 
 @pytest.fixture
@@ -46,43 +43,6 @@ async def nobody(gateway: Gateway) -> AsyncIterator[Caller]:
 @pytest.fixture
 def ann(nobody: Caller) -> Caller:
     return nobody.being("ann")
-
-
-async def add(caller: Caller, channel: str = "sms", address: str = PHONE) -> dict[str, Any]:
-    added = await caller.post(PATH, json={"channel": channel, "address": address})
-    assert added.status == 201, added.body
-    made: dict[str, Any] = added.json
-    return made
-
-
-async def sent(gateway: Gateway, endpoint: str) -> list[UUID]:
-    """The verifications of which messages are on their way, in their order."""
-    rows = await gateway.pool.fetch(
-        "SELECT verification_id FROM deliveries WHERE endpoint_id = $1 ORDER BY created_at, id", endpoint
-    )
-    return [row["verification_id"] for row in rows]
-
-
-async def code(gateway: Gateway, endpoint: str) -> str:
-    return Proofs(gateway.notifying.links).digits((await sent(gateway, endpoint))[-1])
-
-
-async def link(gateway: Gateway, endpoint: str) -> str:
-    token = Proofs(gateway.notifying.links).token((await sent(gateway, endpoint))[-1])
-    return f"/verify/{token}"
-
-
-async def verify(caller: Caller, endpoint: str, given: str) -> Answered:
-    return await caller.post(f"{PATH}/{endpoint}/verify", json={"code": given})
-
-
-def other_than(right: str) -> str:
-    return f"{(int(right) + 1) % 10**6:06}"
-
-
-async def state(caller: Caller, endpoint: str) -> str:
-    found = (await caller.get(PATH)).json["items"]
-    return str(next(one["state"] for one in found if one["id"] == endpoint))
 
 
 async def test_a_number_is_proved_by_its_code_once(ann: Caller, gateway: Gateway) -> None:

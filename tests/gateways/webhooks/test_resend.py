@@ -13,9 +13,8 @@ from bus.memory import MemoryBus
 from ops.simulators.svix import Svix
 from schemas.clock import SystemClock
 from schemas.db import Pool
-from schemas.ids import uuid7
-from schemas.store.deliveries import Deliveries, NewDelivery
 from tests.gateways.http.served import Answered, Caller, gateway_on, serving
+from tests.gateways.webhooks.taken import taken
 from tests.simulated import NOBODY, WEBHOOK_SECRET, FakeClock
 
 PATH = "/webhooks/resend"
@@ -33,25 +32,7 @@ async def caller(database: str, pool: Pool) -> AsyncIterator[Caller]:
 @pytest.fixture
 async def delivery(pool: Pool) -> UUID:
     """A delivery that Resend took under the name `re_1`."""
-    now, key = SystemClock().now(), uuid7()
-    new = NewDelivery(
-        id=key,
-        user_id="ann",
-        event_id=uuid7(),
-        notification_id=uuid7(),
-        topic="tips",
-        priority=0,
-        channel="email",
-        endpoint_id=uuid7(),
-        address=ADDRESS,
-        status="sent",
-        due_at=now,
-        created_at=now,
-    )
-    async with pool.acquire() as tx, tx.transaction():
-        await Deliveries().insert(tx, [new])
-        await tx.execute("UPDATE deliveries SET provider = 'resend', provider_ref = 're_1'")
-    return key
+    return await taken(pool, "email", ADDRESS, "resend", "re_1")
 
 
 def event(kind: str, **data: Any) -> dict[str, Any]:

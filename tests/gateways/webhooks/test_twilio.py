@@ -15,9 +15,9 @@ from schemas.db import Pool
 from schemas.ids import uuid7
 from schemas.profile import Profile
 from schemas.store.consent import ConsentLedger, NewConsent
-from schemas.store.deliveries import Deliveries, NewDelivery
 from schemas.store.users import Users
 from tests.gateways.http.served import Answered, Caller, gateway_on, serving
+from tests.gateways.webhooks.taken import taken
 from tests.simulated_twilio import ACCOUNT, ANN, BOB, TOKEN
 
 PUBLIC = "https://hub.example.com"
@@ -42,25 +42,7 @@ async def caller(database: str, pool: Pool) -> AsyncIterator[Caller]:
 @pytest.fixture
 async def delivery(pool: Pool) -> UUID:
     """A delivery that Twilio took under the name `SM1`."""
-    now, key = SystemClock().now(), uuid7()
-    new = NewDelivery(
-        id=key,
-        user_id="ann",
-        event_id=uuid7(),
-        notification_id=uuid7(),
-        topic="tips",
-        priority=0,
-        channel="sms",
-        endpoint_id=uuid7(),
-        address=ANN,
-        status="sent",
-        due_at=now,
-        created_at=now,
-    )
-    async with pool.acquire() as tx, tx.transaction():
-        await Deliveries().insert(tx, [new])
-        await tx.execute("UPDATE deliveries SET provider = 'twilio', provider_ref = 'SM1'")
-    return key
+    return await taken(pool, "sms", ANN, "twilio", "SM1")
 
 
 def report(status: str, sid: str = "SM1", **more: str) -> dict[str, str]:
