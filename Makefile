@@ -12,6 +12,8 @@ RUN := PATH="$(CURDIR)/.venv/bin:$$PATH"
 export PYTHON
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV UV_PROJECT_ENVIRONMENT
+# Containers often set this; each of our many processes would compile all it imports anew, seconds of CPU.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help up test check format clean .venv
 .DELETE_ON_ERROR:

@@ -46,7 +46,8 @@ async def bot(settings: Settings) -> None:
 @asynccontextmanager
 async def bots(parts: Base) -> AsyncIterator[None]:
     """Run the bot in the background."""
-    clock, people = SystemClock(), People(SystemClock())
+    clock = SystemClock()
+    people = People(clock, most=parts.settings.hourly_per_channel)
     sender, channel = _sender(parts.settings)
     heard, due = Listener(parts.dsn, telegram_updates.WAKE), Listener(parts.dsn, WAKE)
     sending = dispatcher(
@@ -75,8 +76,11 @@ async def bots(parts: Base) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await cancel(*asking)  # before the dispatcher closes the channel
-        await cancel(*running)
+        try:
+            await sending.end()
+        finally:
+            await cancel(*asking)  # before the dispatcher closes the channel
+            await cancel(*running)
 
 
 async def _hear(channel: TelegramChannel, pool: Pool, hook: Webhook | None) -> None:

@@ -122,6 +122,12 @@ class Settings(BaseSettings):
         description="days after which events are dropped, by whole months and only once every group has"
         " handled them; not set: nothing is ever dropped",
     )
+    hourly_per_channel: int = Field(
+        30,
+        ge=1,
+        le=10_000,
+        description="messages that a person is sent within an hour on one channel at most; the inbox has all",
+    )
     allowed_origins: tuple[str, ...] = Field(
         (), description="JSON list of the origins whose pages may call, beside the hub's own"
     )

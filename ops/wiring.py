@@ -136,7 +136,7 @@ async def workers(parts: Base, *, url: str | None = None) -> AsyncIterator[None]
     `url` is where the hub is reached if no setting says so.
     """
     outbox, clock = Outbox(parts.pool), SystemClock()
-    people = People(clock)
+    people = People(clock, most=parts.settings.hourly_per_channel)
     teller = Teller(outbox, people, channels(parts.settings))
     tell_missing(parts.settings)
     due = Listener(parts.dsn, WAKE)
@@ -163,8 +163,11 @@ async def workers(parts: Base, *, url: str | None = None) -> AsyncIterator[None]
     ]
     try:
         yield
-    finally:  # workers give their leases back
-        await cancel(*running)
+    finally:
+        try:
+            await sending.end()
+        finally:  # workers give their leases back
+            await cancel(*running)
 
 
 def _maintenance(parts: Base, clock: Clock) -> Maintenance:

@@ -30,16 +30,17 @@ KINDS: Final[Mapping[str, ChannelKind]] = {kind: kind for kind in CHANNELS}
 NOTHING: Final[Mapping[UUID, frozenset[str]]] = {}
 FREE: Final = frozenset[ChannelKind]()
 MOST: Final = 30
+"""Sent to a person on one channel in an hour, unless a setting says otherwise; the inbox has the rest."""
 PER: Final = timedelta(hours=1)
-"""So much is sent to a person on one channel in this time; what goes beyond stays in the inbox."""
 _say_unreadable: Final = Seldom(log)
 
 
 class People:
     """Recipients as they are now."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, *, most: int = MOST) -> None:
         self._clock = clock or SystemClock()
+        self._most = most
         self._sent = Sent()
         self._users = Users()
         self._documents = PreferenceDocuments()
@@ -47,11 +48,16 @@ class People:
         self._consent = ConsentLedger()
         self._deliveries = Deliveries()
 
-    async def load(self, conn: Source, users: Collection[str]) -> dict[str, Recipient]:
-        """Answer those who are known, in the order that was asked for."""
+    async def load(
+        self, conn: Source, users: Collection[str], *, channels: Collection[str] | None = None
+    ) -> dict[str, Recipient]:
+        """Answer those who are known, in the order that was asked for.
+
+        With `channels`, only how they are reached on these is looked up.
+        """
         standing = await self._users.standing(conn, users)
         documents = await self._documents.get_many(conn, list(users))
-        endpoints = await self._endpoints_of(conn, users)
+        endpoints = await self._endpoints_of(conn, users, channels)
         refused = await self._refused(conn, endpoints)
         mailed = [user for user, theirs in endpoints.items() if any(one.channel == "email" for one in theirs)]
         mails = await self._deliveries.last_mails(conn, mailed) if mailed else {}
@@ -86,9 +92,13 @@ class People:
         """Answer how people are called, for those who said so."""
         return await self._users.names(conn, users) if users else {}
 
-    async def _endpoints_of(self, conn: Source, users: Collection[str]) -> dict[str, tuple[Endpoint, ...]]:
+    async def _endpoints_of(
+        self, conn: Source, users: Collection[str], channels: Collection[str] | None
+    ) -> dict[str, tuple[Endpoint, ...]]:
         found: dict[str, tuple[Endpoint, ...]] = {}
-        for one in await self._endpoints.active(conn, list(users)):
+        for one in await self._endpoints.active(
+            conn, list(users), None if channels is None else list(channels)
+        ):
             endpoint = Endpoint(id=one.id, channel=KINDS[one.channel], address=one.address, kind=one.kind)
             found[one.user_id] = (*found.get(one.user_id, ()), endpoint)
         return found
@@ -98,7 +108,7 @@ class People:
     ) -> dict[str, frozenset[ChannelKind]]:
         """The channels on which people got as much as anybody gets; asked only of who can be reached."""
         asked = {(user, one.channel) for user, theirs in endpoints.items() for one in theirs}
-        full = await self._sent.full(conn, asked, self._clock.now() - PER, MOST) if asked else set()
+        full = await self._sent.full(conn, asked, self._clock.now() - PER, self._most) if asked else set()
         found: dict[str, frozenset[ChannelKind]] = {}
         for user, channel in full:
             found[user] = found.get(user, FREE) | {KINDS[channel]}

@@ -60,7 +60,9 @@ class Tellings(Protocol):
 class Recipients(Protocol):
     """Answers what must be known of people to decide."""
 
-    async def load(self, tx: Connection, users: Sequence[str]) -> Mapping[str, Recipient]: ...
+    async def load(
+        self, tx: Connection, users: Sequence[str], *, channels: Collection[str] | None = None
+    ) -> Mapping[str, Recipient]: ...
 
 
 class Digests(Protocol):
@@ -87,7 +89,8 @@ class Retelling:
         self._users = Users()
 
     async def load(self, tx: Connection, deliveries: Sequence[Delivery]) -> dict[UUID, Told | Unreadable]:
-        people = await self._people.load(tx, list({one.user_id for one in deliveries}))
+        users, channels = {one.user_id for one in deliveries}, {one.channel for one in deliveries}
+        people = await self._people.load(tx, list(users), channels=channels)
         contents = await self._contents(tx, deliveries, people)
         read = await _read(tx, deliveries)
         unread = await _unread(tx, {one.user_id for one in deliveries if one.channel == "push"})

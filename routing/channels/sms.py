@@ -23,7 +23,7 @@ from schemas.clock import Clock
 API: Final = "https://api.twilio.com"
 CALL_S: Final = 15.0  # without a key it is dear to give up early: nobody could say what became of it
 CONNECT_S: Final = 5.0
-CONNECTIONS: Final = 150
+CONNECTIONS: Final = 250
 """More than all lanes have under way: to wait for one would count as a failure to connect."""
 PACE: Final = Pace(1_000.0)  # Twilio limits calls under way at once, and queues what it took by itself
 VALIDITY_S: Final = (1, 36_000)
@@ -103,7 +103,7 @@ class SmsChannel:
 
     kind: ClassVar[ChannelKind] = "sms"
     keyed: ClassVar[bool] = False
-    most: ClassVar[int] = 50
+    most: ClassVar[int] = 100
     pace: ClassVar[Pace] = PACE
 
     def __init__(self, config: TwilioConfig, clock: Clock) -> None:

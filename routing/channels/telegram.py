@@ -26,7 +26,7 @@ from schemas.clock import Clock
 API: Final = "https://api.telegram.org"
 CALL_S: Final = 10.0
 CONNECT_S: Final = 5.0
-CONNECTIONS: Final = 150
+CONNECTIONS: Final = 250
 """More than all lanes have under way: to wait for one would count as a failure to connect."""
 PACE: Final = Pace(25.0)  # about 30 are said to be let through; each refusal tells a wait of its own
 NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)  # nobody's link is fetched unasked
@@ -58,7 +58,7 @@ class TelegramChannel:
     kind: ClassVar[ChannelKind] = "telegram"
     provider: ClassVar[str] = "telegram"
     keyed: ClassVar[bool] = False
-    most: ClassVar[int] = 50
+    most: ClassVar[int] = 100
 
     def __init__(self, config: TelegramConfig, clock: Clock) -> None:
         server = TelegramAPIServer.from_base(config.base_url)

@@ -77,6 +77,11 @@ given AS (
     WHERE NOT e.of_profile
 )
 """
+ACTIVE: Final = f"""
+SELECT {COLUMNS} FROM endpoints
+WHERE user_id = ANY($1) AND state = 'active' AND ($2::text[] IS NULL OR channel = ANY($2))
+ORDER BY user_id, channel, created_at, id
+"""
 MOVE: Final = """
 WITH known AS (
     UPDATE endpoints e SET state = 'retired', retired_reason = 'moved'
@@ -120,13 +125,11 @@ class Endpoints:
         )
         return [StoredEndpoint(**row) for row in rows]
 
-    async def active(self, conn: Source, users: Sequence[str]) -> list[StoredEndpoint]:
-        """Answer the endpoints of people that may be used, by person."""
-        rows = await conn.fetch(
-            f"SELECT {COLUMNS} FROM endpoints WHERE user_id = ANY($1) AND state = 'active'"
-            " ORDER BY user_id, channel, created_at, id",
-            list(users),
-        )
+    async def active(
+        self, conn: Source, users: Sequence[str], channels: Sequence[str] | None = None
+    ) -> list[StoredEndpoint]:
+        """Answer the endpoints of people that may be used (on these channels, else on all), by person."""
+        rows = await conn.fetch(ACTIVE, list(users), None if channels is None else list(channels))
         return [StoredEndpoint(**row) for row in rows]
 
     async def get(self, conn: Source, endpoint: UUID) -> StoredEndpoint | None:

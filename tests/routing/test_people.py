@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from routing.people import MOST, PER
+from routing.people import MOST, PER, People
 from schemas.events.hours import HoursTipped
 from schemas.ids import uuid7
 from schemas.profile import Profile
@@ -50,6 +50,22 @@ async def test_who_was_sent_enough_within_an_hour_gets_no_more_on_that_channel(h
         "cid": set(),
         "dan": set(),
     }
+
+
+async def test_how_much_that_is_can_be_set(house: House) -> None:
+    await reachable(house, "ann", "push")
+    await sent(house, "ann", "push", 2)
+    loaded = [await People(house.clock, most=most).load(house.pool, ["ann"]) for most in (2, 3)]
+    assert [set(people["ann"].limited) for people in loaded] == [{"push"}, set()]
+
+
+async def test_of_one_channel_nothing_else_is_looked_up(house: House) -> None:
+    await reachable(house, "ann", "push", "email")
+    await sent(house, "ann", "email", 1)
+    push = (await house.people.load(house.pool, ["ann"], channels={"push"}))["ann"]
+    mail = (await house.people.load(house.pool, ["ann"], channels={"email"}))["ann"]
+    assert ([one.channel for one in push.endpoints], push.mailed_at) == (["push"], None)
+    assert ([one.channel for one in mail.endpoints], mail.mailed_at) == (["email"], house.clock.now())
 
 
 async def test_what_goes_beyond_stays_in_the_inbox_with_its_reason(house: House) -> None:
