@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from typing import Final
+from typing import Final, cast
 from urllib.request import urlopen
 
 from ops.bench.channels_figures import CPU, TIME, Sent
 from ops.bench.channels_queue import make_people
-from ops.bench.channels_seat import CHANNELS, Channel, Found, Seat
+from ops.bench.channels_seat import CHANNELS, Channel, Found, Seat, Who
 from ops.bench.children import running
 from ops.bench.comparison import turns
 from ops.bench.cpu import Cores, Machine, choose_cores, describe_machine, pinned
@@ -30,6 +30,7 @@ from ops.embedded.account import ours
 from schemas.db import create_pool
 
 BARE: Final = "sdk"
+ONE_BY_ONE: Final = "loop"
 LIBRARIES: Final = ("firebase-admin", "twilio", "resend", "aiosmtplib", "aiogram")
 START_S: Final = 30
 PATIENCE_S: Final = 400
@@ -45,10 +46,15 @@ class ChannelsOptions:
     channels: tuple[Channel, ...] = CHANNELS
 
     def goals(self) -> list[Goal]:
-        """As much as the bare library costs, and half of it for all the hub does beside; and no slower."""
-        most = {CPU: 1.5, TIME: 1.0}
+        """As much as the bare library costs, and half of it for all the hub does beside; and no slower.
+
+        Both fill their core, so who costs more is slower beside as many calls. What waits for each answer
+        is what the hub must not be slower than.
+        """
         return [
-            Goal(name, column, limit, peer=BARE) for name in self.channels for column, limit in most.items()
+            goal
+            for name in self.channels
+            for goal in (Goal(name, CPU, 1.5, peer=BARE), Goal(name, TIME, 1.0, peer=ONE_BY_ONE))
         ]
 
 
@@ -67,7 +73,9 @@ def run_channels(options: ChannelsOptions, say: Say = lambda _: None) -> Report:
         with services() as around, _simulators(around, cores) as urls:
             asyncio.run(_people(around.database_url, max(options.messages, options.warm)))
             site = _Site(options, around, urls, cores, say)
-            runs = [site.measure(who, number) for number, who in turns([OURS, BARE], options.runs)]
+            runs = [
+                site.measure(who, number) for number, who in turns([OURS, BARE, ONE_BY_ONE], options.runs)
+            ]
     return Report(
         title=f"{options.messages:,} messages on each channel",
         options=asdict(options),
@@ -122,7 +130,7 @@ class _Site:
     def _sent(self, who: str, channel: Channel) -> Sent:
         options = self._options
         seat = Seat(
-            who="hub" if who == OURS else "sdk",
+            who=cast("Who", who),
             channel=channel,
             count=options.messages,
             warm=options.warm,
@@ -163,5 +171,6 @@ def _notes(machine: Machine, cores: Cores) -> Iterator[str]:
     if not cores.server:
         yield "there is only one core, or none can be chosen: all disturbed each other"
     yield "hub: deliveries from the queue in PostgreSQL, decided about again, written, sent, and noted"
-    yield f"{BARE}: the bare library in a loop, with as many calls under way; the mails are written before"
+    yield f"{BARE}: the bare library in a loop, with as many calls under way; what it sends is written before"
+    yield f"{ONE_BY_ONE}: the same, one call after the other, as the libraries' own documents show it"
     yield "CPU of the hub is its own and that of PostgreSQL's backends for it; of the simulators none"

@@ -1,12 +1,12 @@
-"""Owns the bare libraries in `bench channels`: the same messages in a loop, with as many calls under way."""
+"""Owns the bare libraries in `bench channels`: the same messages in a loop, and nothing else."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from email.message import EmailMessage
 from email.utils import parseaddr
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from ops.bench.channels_queue import live_start
 from ops.bench.channels_seat import (
     ACCOUNT,
     AT_ONCE,
@@ -25,11 +25,15 @@ from ops.bench.channels_seat import (
     alone,
     side_by_side,
 )
-from routing.channels.base import Rendered
+from routing.catalog import CATALOG, said
+from routing.channels.base import Rendered, Writer
+from routing.channels.telegram_text import parts_of
 from routing.consent import Links
-from routing.model import Endpoint, Notification, Recipient
+from routing.model import ChannelKind, Endpoint, Recipient
 from routing.preferences import Preferences
 from routing.writers.mail import MailConfig, Mails
+from routing.writers.push import PushWriter
+from routing.writers.sms import SmsConfig, SmsWriter
 from schemas.clock import SystemClock
 
 PROJECT: Final = "simulated"
@@ -49,28 +53,29 @@ async def measured(seat: Seat) -> Found:
     return await alone(send, seat.count)
 
 
-async def _in_calls(
-    send: Callable[[list[int]], Awaitable[int]], count: int, most: int, at_once: int = LANES
-) -> int:
-    """Share the numbers out among calls of so many each."""
+def _at_once(seat: Seat, calls: int) -> int:
+    """How many calls are under way at once, where the hub has so many."""
+    return 1 if seat.who == "loop" else calls
+
+
+async def _in_calls(seat: Seat, send: Callable[[list[int]], Awaitable[int]], count: int) -> int:
+    """Share the numbers out among calls of as many each as the hub's."""
+    most = AT_ONCE[seat.channel]
     parts = [list(range(n, min(n + most, count + 1))) for n in range(1, count + 1, most)]
-    return await side_by_side(lambda number: send(parts[number - 1]), len(parts), at_once)
+    return await side_by_side(lambda number: send(parts[number - 1]), len(parts), _at_once(seat, LANES))
 
 
-def _written() -> Rendered:
-    """A mail as the hub's people get it."""
-    mails = Mails(MailConfig(public_url=PUBLIC_URL, name=parseaddr(SENDER)[0]), Links(TOKEN * 4))
-    told = Notification(
-        event_id=uuid4(),
-        topic="live",
-        priority="immediate",
-        title="bench is live: Measured, and it takes a while",
-        expires_at=SystemClock().now() + timedelta(minutes=30),
-    )
+def _mails() -> Mails:
+    return Mails(MailConfig(public_url=PUBLIC_URL, name=parseaddr(SENDER)[0]), Links(TOKEN * 4))
+
+
+def _written(channel: ChannelKind, writer: Writer) -> Rendered:
+    """What the hub's people get, written once."""
+    event = live_start()
+    told = said(event, CATALOG[type(event)][0], {})
     recipient = Recipient(user="ann", preferences=Preferences())
-    return mails.write(
-        told, Endpoint(id=UUID(int=1), channel="email", address="ann@example.com"), recipient, 1
-    )
+    endpoint = Endpoint(id=UUID(int=1), channel=channel, address="ann@example.com")
+    return writer.write(told, endpoint, recipient, 1)
 
 
 async def _push(seat: Seat) -> Send:
@@ -83,10 +88,7 @@ async def _push(seat: Seat) -> Send:
     app = firebase_admin.initialize_app(AccessToken(None), {"projectId": PROJECT, "httpTimeout": 10})
     service: Any = messaging._get_messaging_service(app)  # noqa: SLF001  no public way
     service._fcm_url = f"{seat.url}/v1/projects/{PROJECT}/messages:send"  # noqa: SLF001
-    mail, now = _written(), SystemClock().now()
-    words = Rendered(
-        title=mail.title, text="", url=mail.url, expires_at=mail.expires_at, urgent=True, badge=1
-    )
+    words, now = _written("push", PushWriter(PUBLIC_URL)), SystemClock().now()
 
     async def call(numbers: list[int]) -> int:
         made = [
@@ -100,7 +102,7 @@ async def _push(seat: Seat) -> Send:
         ]
         return int((await messaging.send_each_async(made, app=app)).success_count)
 
-    return lambda count: _in_calls(call, count, AT_ONCE["push"])
+    return lambda count: _in_calls(seat, call, count)
 
 
 async def _sms(seat: Seat) -> Send:
@@ -109,25 +111,26 @@ async def _sms(seat: Seat) -> Send:
 
     client = Client(ACCOUNT, TOKEN, http_client=AsyncTwilioHttpClient())
     client.api.base_url = seat.url
-    words = _written()
+    words = _written("sms", SmsWriter(SmsConfig(public_url=PUBLIC_URL)))
 
     async def call(number: int) -> int:
         taken = await client.messages.create_async(
             to=address("sms", number),
-            body=f"{words.title} {words.url}",
+            body=words.text,
             messaging_service_sid=SERVICE,
             status_callback=f"{PUBLIC_URL}/webhooks/twilio?delivery={uuid4()}",
+            validity_period=1_800,
         )
         return int(bool(taken.sid))
 
-    return lambda count: side_by_side(call, count, LANES * AT_ONCE["sms"])
+    return lambda count: side_by_side(call, count, _at_once(seat, LANES * AT_ONCE["sms"]))
 
 
 async def _email(seat: Seat) -> Send:
     import resend  # noqa: PLC0415
 
     resend.api_key, resend.api_url = TOKEN, seat.url
-    words = _written()
+    words = _written("email", _mails())
 
     async def call(numbers: list[int]) -> int:
         params: Any = [
@@ -145,15 +148,15 @@ async def _email(seat: Seat) -> Send:
         options: Any = {"idempotency_key": str(uuid4()), "batch_validation": "permissive"}
         return len((await resend.Batch.send_async(params, options))["data"])
 
-    return lambda count: _in_calls(call, count, AT_ONCE["email"])
+    return lambda count: _in_calls(seat, call, count)
 
 
 async def _smtp(seat: Seat) -> Send:
     import aiosmtplib  # noqa: PLC0415
 
     host, _, port = seat.url.partition(":")
-    words, clients = _written(), []
-    for _ in range(CONNECTIONS):
+    words, clients = _written("email", _mails()), []
+    for _ in range(_at_once(seat, CONNECTIONS)):
         client = aiosmtplib.SMTP(hostname=host, port=int(port), start_tls=False, local_hostname="example.com")
         await client.connect()
         clients.append(client)
@@ -173,21 +176,24 @@ async def _smtp(seat: Seat) -> Send:
             clients.append(client)
         return int(not refused)
 
-    return lambda count: side_by_side(call, count, CONNECTIONS)
+    return lambda count: side_by_side(call, count, _at_once(seat, CONNECTIONS))
 
 
 async def _telegram(seat: Seat) -> Send:
     from aiogram import Bot  # noqa: PLC0415
     from aiogram.client.session.aiohttp import AiohttpSession  # noqa: PLC0415
     from aiogram.client.telegram import TelegramAPIServer  # noqa: PLC0415
-    from aiogram.utils.formatting import Bold, Text, TextLink  # noqa: PLC0415
+    from aiogram.types import LinkPreviewOptions  # noqa: PLC0415
+    from aiogram.utils.formatting import Bold, Text  # noqa: PLC0415
+
+    from routing.writers.telegram import TelegramWriter  # noqa: PLC0415
 
     bot = Bot(BOT, session=AiohttpSession(api=TelegramAPIServer.from_base(seat.url)))
-    words = _written()
+    words, quiet = _written("telegram", TelegramWriter(PUBLIC_URL)), LinkPreviewOptions(is_disabled=True)
 
     async def call(number: int) -> int:
-        content = Text(Bold(words.title), "\n", TextLink("Open", url=words.url or PUBLIC_URL)).as_kwargs()
-        sent = await bot.send_message(address("telegram", number), **content)
+        content = Text(*(Bold(one.text) if one.bold else one.text for one in parts_of(words))).as_kwargs()
+        sent = await bot.send_message(address("telegram", number), **content, link_preview_options=quiet)
         return int(bool(sent.message_id))
 
-    return lambda count: side_by_side(call, count, LANES * AT_ONCE["telegram"])
+    return lambda count: side_by_side(call, count, _at_once(seat, LANES * AT_ONCE["telegram"]))

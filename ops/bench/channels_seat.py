@@ -11,7 +11,8 @@ from ops.bench.route_meter import Cost
 from ops.loop import settle
 
 Channel = Literal["push", "sms", "email", "smtp", "telegram"]
-Who = Literal["hub", "sdk"]
+Who = Literal["hub", "sdk", "loop"]
+"""`sdk` is the bare library with as many calls under way as the hub has, `loop` one call after the other."""
 
 CHANNELS: Final[tuple[Channel, ...]] = ("push", "sms", "email", "smtp", "telegram")
 LANES: Final = 2
