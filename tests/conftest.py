@@ -78,6 +78,14 @@ async def database(postgres_server: EmbeddedPostgres, migrated_template: str) ->
 
 
 @pytest.fixture
+def own_database(postgres_server: EmbeddedPostgres, migrated_template: str) -> str:
+    """The same for a test that runs its own event loop."""
+    name = f"own_{next(_NUMBERS)}"
+    asyncio.run(_run(postgres_server.dsn, f"CREATE DATABASE {name} TEMPLATE {migrated_template}"))
+    return _dsn(postgres_server, name)
+
+
+@pytest.fixture
 async def pool(database: str) -> AsyncIterator[Pool]:
     connections = await create_pool(database, max_size=10)
     yield connections

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
 
-from ops.simulators.base import Behaviour, Message, Mode
+from ops.simulators.base import Behaviour, Message, Mode, Simulator
 from ops.simulators.resend import ResendSimulator
 from ops.simulators.running import served
 from ops.simulators.svix import Svix
@@ -29,11 +30,14 @@ class FakeClock:
         self.at += by
 
 
-@dataclass
-class Resend:
-    """A running simulator of Resend."""
+S = TypeVar("S", bound=Simulator)
 
-    simulator: ResendSimulator
+
+@dataclass
+class Simulated(Generic[S]):
+    """A running simulator, as a test sees it."""
+
+    simulator: S
     url: str
 
     @property
@@ -45,14 +49,24 @@ class Resend:
 
 
 @asynccontextmanager
+async def running(simulator: Simulator) -> AsyncIterator[str]:
+    """Serve one; answers its address."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    async with served(simulator, listening):
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@dataclass
+class Resend(Simulated[ResendSimulator]):
+    """A running simulator of Resend."""
+
+
+@asynccontextmanager
 async def resend_simulated(
     *, hub_url: str = NOBODY, rate: int = 10_000, clock: Clock | None = None
 ) -> AsyncIterator[Resend]:
     """Run one; it tells the hub under `hub_url` what became of mails."""
     svix = Svix(f"{hub_url}/webhooks/resend", WEBHOOK_SECRET, SystemClock())
     simulator = ResendSimulator(clock or SystemClock(), svix, rate=rate)
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen()
-    async with served(simulator, listening):
-        yield Resend(simulator, f"http://127.0.0.1:{listening.getsockname()[1]}")
+    async with running(simulator) as url:
+        yield Resend(simulator, url)

@@ -1,37 +1,26 @@
 """The simulator of FCM for tests: in this process, on a port of its own."""
 
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from ops.simulators.base import Behaviour, Message, Mode
+from ops.simulators.base import Message
 from ops.simulators.fcm import FcmSimulator
 from ops.simulators.fcm_tokens import service_account
-from ops.simulators.running import served
 from schemas.clock import Clock, SystemClock
+from tests.simulated import Simulated, running
 
 
 @dataclass
-class Fcm:
+class Fcm(Simulated[FcmSimulator]):
     """A running simulator of FCM."""
-
-    simulator: FcmSimulator
-    url: str
-
-    @property
-    def messages(self) -> list[Message]:
-        return self.simulator.messages
 
     @property
     def credentials(self) -> str:
         """The key of an account that it knows."""
         return _account().replace("http://url", self.url)
-
-    def behave(self, mode: Mode, address: str | None = None, times: int | None = None) -> None:
-        self.simulator.behaviours.put(Behaviour(mode=mode, address=address, all=address is None, times=times))
 
     def shown(self, address: str | None = None) -> list[Message]:
         """What a person sees: the last of those that devices take for the same."""
@@ -63,8 +52,5 @@ def collapse_ids(asked: dict[str, Any]) -> Iterator[str]:
 @asynccontextmanager
 async def fcm_simulated(*, clock: Clock | None = None) -> AsyncIterator[Fcm]:
     simulator = FcmSimulator(clock or SystemClock())
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen()
-    async with served(simulator, listening):
-        yield Fcm(simulator, f"http://127.0.0.1:{listening.getsockname()[1]}")
+    async with running(simulator) as url:
+        yield Fcm(simulator, url)

@@ -1,6 +1,5 @@
 """The simulator of Telegram for tests: in this process, on a port of its own."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,11 +7,9 @@ from typing import Any
 
 import aiohttp
 
-from ops.simulators.base import Behaviour, Message, Mode
-from ops.simulators.running import served
 from ops.simulators.telegram import TelegramSimulator
 from schemas.clock import Clock, SystemClock
-from tests.simulated import FakeClock
+from tests.simulated import FakeClock, Simulated, running
 
 TOKEN = "42:AAtest"
 BOT = "42"
@@ -22,18 +19,8 @@ SAID_AT = int(FakeClock().now().timestamp())
 
 
 @dataclass
-class Telegram:
+class Telegram(Simulated[TelegramSimulator]):
     """A running simulator of Telegram."""
-
-    simulator: TelegramSimulator
-    url: str
-
-    @property
-    def messages(self) -> list[Message]:
-        return self.simulator.messages
-
-    def behave(self, mode: Mode, address: str | None = None, times: int | None = None) -> None:
-        self.simulator.behaviours.put(Behaviour(mode=mode, address=address, all=address is None, times=times))
 
     async def inbound(self, **said: Any) -> dict[str, Any]:
         """Something comes from a person, as the call of the simulator has it."""
@@ -71,8 +58,5 @@ async def telegram_simulated(
     *, clock: Clock | None = None, webhook: str | None = None
 ) -> AsyncIterator[Telegram]:
     simulator = TelegramSimulator(clock or SystemClock(), token=TOKEN, webhook=webhook, secret=SECRET)
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    listening.listen()
-    async with served(simulator, listening):
-        yield Telegram(simulator, f"http://127.0.0.1:{listening.getsockname()[1]}")
+    async with running(simulator) as url:
+        yield Telegram(simulator, url)

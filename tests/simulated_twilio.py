@@ -1,16 +1,13 @@
 """The simulator of Twilio for tests: in this process, on a port of its own."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from ops.simulators.base import Behaviour, Message, Mode
-from ops.simulators.running import served
 from ops.simulators.twilio import TwilioSimulator
 from routing.channels.sms import SmsChannel, TwilioConfig
 from schemas.clock import Clock, SystemClock
-from tests.simulated import NOBODY
+from tests.simulated import NOBODY, Simulated, running
 
 ACCOUNT = "AC0123456789abcdef0123456789abcdef"
 TOKEN = "a token of thirty-two characters"
@@ -20,18 +17,8 @@ BOB = "+15557654321"
 
 
 @dataclass
-class Twilio:
+class Twilio(Simulated[TwilioSimulator]):
     """A running simulator of Twilio."""
-
-    simulator: TwilioSimulator
-    url: str
-
-    @property
-    def messages(self) -> list[Message]:
-        return self.simulator.messages
-
-    def behave(self, mode: Mode, address: str | None = None, times: int | None = None) -> None:
-        self.simulator.behaviours.put(Behaviour(mode=mode, address=address, all=address is None, times=times))
 
 
 @asynccontextmanager
@@ -46,9 +33,8 @@ async def twilio_simulated(
         webhook=f"{hub_url}/webhooks/twilio",
         public_webhook=f"{public_url}/webhooks/twilio" if public_url else None,
     )
-    listening = socket.create_server(("127.0.0.1", 0))
-    async with served(simulator, listening):
-        yield Twilio(simulator, f"http://127.0.0.1:{listening.getsockname()[1]}")
+    async with running(simulator) as url:
+        yield Twilio(simulator, url)
 
 
 def sms_at(

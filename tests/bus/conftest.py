@@ -14,8 +14,7 @@ from bus.redis_streams import RedisBus
 from bus.relay import Relay, RelayConfig
 from bus.tasks import cancel, spawn
 from bus.worker import GroupWorker
-from ops.embedded.postgres import EmbeddedPostgres
-from schemas.db import Pool, connect
+from schemas.db import Pool
 from schemas.events.base import Event
 from schemas.events.content import ContentLiked
 from tests.bus.groups import consumer
@@ -104,19 +103,6 @@ async def start(pool: Pool, bus: Bus, agreed: None, applied: None) -> AsyncItera
 
     yield begin
     await cancel(*running)
-
-
-@pytest.fixture
-def sync_database(postgres_server: EmbeddedPostgres, migrated_template: str) -> str:
-    """A migrated database for a test that runs its own event loop."""
-
-    async def create() -> None:
-        connection = await connect(postgres_server.dsn)
-        await connection.execute(f"CREATE DATABASE of_its_own TEMPLATE {migrated_template}")
-        await connection.close()
-
-    asyncio.run(create())
-    return postgres_server.dsn.rsplit("/", 1)[0] + "/of_its_own"
 
 
 async def relayed(pool: Pool, count: int) -> None:

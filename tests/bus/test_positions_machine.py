@@ -1,23 +1,13 @@
 """Leases and positions under any order of events, on real PostgreSQL: nothing lost, doubled or reordered."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import invariant, precondition, rule
 
 from bus.appender import Appender
 from bus.consumer import Consumer, PartitionWork
@@ -28,9 +18,10 @@ from bus.partitions import agree
 from bus.positions import Lease, LostLeaseError, Positions
 from bus.relay import Heads, Relay, RelayConfig
 from bus.retry import Retry
-from schemas.db import Connection, Pool, Session, connect, create_pool
+from schemas.db import Connection, Session, connect, create_pool
 from schemas.events.base import Event
 from schemas.events.content import ContentLiked
+from tests.machines import OnDatabase, explore
 
 PARTITIONS = 2
 WORKERS = st.sampled_from(["w1", "w2", "w3"])
@@ -48,28 +39,18 @@ TABLES = (
 )
 
 
-class Groups(RuleBasedStateMachine):
+class Groups(OnDatabase):
     """Workers that come, go, are paused and wake up with leases they no longer hold."""
-
-    dsn = ""
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
         self.published: dict[str, list[UUID]] = defaultdict(list)
         self.broken: set[str] = set()
         self.leases: dict[tuple[str, int], Lease] = {}
         self.seen: dict[tuple[str, int], int] = {}
 
-    def run(self, coro: Any) -> Any:
-        return self.runner.run(coro)
-
-    @initialize()
-    def begin(self) -> None:
-        self.run(self._begin())
-
     async def _begin(self) -> None:
-        self.pool: Pool = await create_pool(self.dsn, max_size=3)
+        self.pool = await create_pool(self.dsn, max_size=3)
         self.session: Session = await connect(self.dsn)
         await self.pool.execute(
             "CREATE TABLE IF NOT EXISTS applied"
@@ -83,10 +64,6 @@ class Groups(RuleBasedStateMachine):
         self.relay = Relay(self.dsn, appender, RelayConfig(partitions=PARTITIONS, batch=3))
         self.heads = Heads({"log": 0, "push": 0})
         await Positions("g", "w1", 30).prepare(self.pool, PARTITIONS)
-
-    def teardown(self) -> None:
-        self.run(self._end())
-        self.runner.close()
 
     async def _end(self) -> None:
         await self.session.close()
@@ -202,14 +179,5 @@ class Groups(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(120)
-def test_no_order_of_events_loses_doubles_or_reorders(sync_database: str) -> None:
-    Groups.dsn = sync_database
-    run_state_machine_as_test(
-        Groups,
-        settings=settings(
-            max_examples=25,
-            stateful_step_count=30,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-        ),
-    )
+def test_no_order_of_events_loses_doubles_or_reorders(own_database: str) -> None:
+    explore(Groups, own_database, examples=25, steps=30)

@@ -1,12 +1,10 @@
 """Fixtures of routing: a house whose relay, groups and walker move when a test says so."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
-from ops.embedded.postgres import EmbeddedPostgres
-from schemas.db import Pool, connect
+from schemas.db import Pool
 from tests.routing.house import House
 from tests.routing.post import EMAIL, Post, email_at
 from tests.simulated import Resend, resend_simulated
@@ -18,19 +16,6 @@ async def house(database: str, pool: Pool) -> AsyncIterator[House]:
     yield made
     assert not await made.dead()
     await made.end()
-
-
-@pytest.fixture
-def own_database(postgres_server: EmbeddedPostgres, migrated_template: str) -> str:
-    """A migrated database for a test that runs its own event loop."""
-
-    async def create() -> None:
-        connection = await connect(postgres_server.dsn)
-        await connection.execute(f"CREATE DATABASE inboxes TEMPLATE {migrated_template}")
-        await connection.close()
-
-    asyncio.run(create())
-    return postgres_server.dsn.rsplit("/", 1)[0] + "/inboxes"
 
 
 @pytest.fixture

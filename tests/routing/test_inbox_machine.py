@@ -5,21 +5,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import invariant, rule
 
 from routing.model import Notification, Recipient
 from routing.preferences import DEFAULT
 from routing.text import Headline
-from schemas.db import Pool, create_pool
+from schemas.db import create_pool
 from schemas.ids import uuid7
+from tests.machines import OnDatabase, explore
 from tests.routing.house import House
 
 USERS = ("ann", "bob", "cid")
@@ -51,34 +45,20 @@ class Device:
             self.inbox[told["id"]] = told
 
 
-class Inboxes(RuleBasedStateMachine):
+class Inboxes(OnDatabase):
     """People are told of things, alone and together, and read, archive and take back meanwhile."""
-
-    dsn = ""
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
         self.devices = {user: Device() for user in USERS}
 
-    def run(self, coro: Any) -> Any:
-        return self.runner.run(coro)
-
-    @initialize()
-    def begin(self) -> None:
-        self.run(self._begin())
-
     async def _begin(self) -> None:
-        self.pool: Pool = await create_pool(self.dsn, max_size=4)
+        self.pool = await create_pool(self.dsn, max_size=4)
         await self.pool.execute(
             "TRUNCATE notifications, decisions, deliveries, outbox, relay_log, consumer_positions"
         )
         await self.pool.execute("UPDATE relay_heads SET seq = 0")
         self.house = await House(self.dsn, self.pool).begin()
-
-    def teardown(self) -> None:
-        self.run(self._end())
-        self.runner.close()
 
     async def _end(self) -> None:
         await self.house.end()
@@ -150,13 +130,4 @@ class Inboxes(RuleBasedStateMachine):
 
 @pytest.mark.timeout(170)
 def test_what_is_applied_is_what_would_be_fetched(own_database: str) -> None:
-    Inboxes.dsn = own_database
-    run_state_machine_as_test(
-        Inboxes,
-        settings=settings(
-            max_examples=20,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-        ),
-    )
+    explore(Inboxes, own_database, examples=20, steps=25)

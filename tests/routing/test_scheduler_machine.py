@@ -8,28 +8,21 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import invariant, rule
 
-from ops.embedded.postgres import EmbeddedPostgres
 from routing.digest import due_for
 from routing.people import People
 from routing.rescheduling import reschedule
 from routing.scheduler import Scheduler
-from schemas.db import Pool, connect, create_pool
+from schemas.db import create_pool
 from schemas.ids import uuid7
 from schemas.profile import Profile
 from schemas.store.digests import Digests, Kind, NewItem
 from schemas.store.notifications import Notifications
 from schemas.store.preferences import PreferenceDocuments
 from schemas.store.users import Users
+from tests.machines import OnDatabase, explore
 from tests.routing.house import FakeClock
 
 USERS = ("ann", "bob", "cid")
@@ -47,19 +40,6 @@ WISHES = st.sampled_from(
 )
 
 
-@pytest.fixture
-def own_database(postgres_server: EmbeddedPostgres, migrated_template: str) -> str:
-    """A migrated database for a test that runs its own event loop."""
-
-    async def create() -> None:
-        connection = await connect(postgres_server.dsn)
-        await connection.execute(f"CREATE DATABASE digests TEMPLATE {migrated_template}")
-        await connection.close()
-
-    asyncio.run(create())
-    return postgres_server.dsn.rsplit("/", 1)[0] + "/digests"
-
-
 class DyingError(Exception):
     """What a scheduler meets in the middle of its work."""
 
@@ -67,43 +47,29 @@ class DyingError(Exception):
 class DyingPeople(People):
     """A scheduler that asks them has closed digests already, and comes no further."""
 
-    async def load(self, *_: Any) -> Any:
+    async def load(self, *_: Any, **__: Any) -> Any:
         raise DyingError
 
 
-class Gatherings(RuleBasedStateMachine):
+class Gatherings(OnDatabase):
     """`added` is what tellers have put in; it must be in one digest each, however they and others ran.
 
     `closed` is what was in digests right after they were closed: nothing may come to it any more.
     """
 
-    dsn = ""
-
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner()
         self.clock = FakeClock()
         self.store = Digests()
         self.people = People(self.clock)
         self.added: list[tuple[UUID, str, str]] = []
         self.closed: dict[UUID, set[UUID]] = {}
 
-    def run(self, coro: Any) -> Any:
-        return self.runner.run(coro)
-
-    @initialize()
-    def begin(self) -> None:
-        self.run(self._begin())
-
     async def _begin(self) -> None:
-        self.pool: Pool = await create_pool(self.dsn, max_size=8)
+        self.pool = await create_pool(self.dsn, max_size=8)
         await self.pool.execute("TRUNCATE digests, digest_items, deliveries, preferences, users, endpoints")
         for user, tz in zip(USERS, ("Europe/Berlin", "America/New_York", None), strict=True):
             await Users().put(self.pool, user, Profile(email=f"{user}@example.com", tz=tz))
-
-    def teardown(self) -> None:
-        self.run(self.pool.close())
-        self.runner.close()
 
     def _scheduler(self, people: People | None = None) -> Scheduler:
         return Scheduler(self.pool, people or self.people, self.clock, at_once=2)
@@ -247,13 +213,4 @@ class Gatherings(RuleBasedStateMachine):
 
 @pytest.mark.timeout(170)
 def test_no_order_of_doings_loses_or_doubles_what_was_gathered(own_database: str) -> None:
-    Gatherings.dsn = own_database
-    run_state_machine_as_test(
-        Gatherings,
-        settings=settings(
-            max_examples=25,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-        ),
-    )
+    explore(Gatherings, own_database, examples=25, steps=25)

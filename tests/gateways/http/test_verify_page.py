@@ -10,8 +10,8 @@ import pytest
 from gateways.gateway import Gateway
 from routing.consent import Consents, Scope
 from routing.proofs import Proofs
+from tests.gateways.http.proving import PATH, add, link, state
 from tests.gateways.http.served import Caller, serving
-from tests.gateways.http.test_endpoints_verified import PATH, add, link, state
 from tests.gateways.telling import MAIL
 from tests.simulated import FakeClock
 
