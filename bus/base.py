@@ -12,7 +12,7 @@ Guarantees, wherever a `Bus` is used:
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.errors import ExplainedError
@@ -33,8 +33,7 @@ class BusError(ExplainedError):
     """The stream server cannot be reached or refused; the entries are safe in PostgreSQL."""
 
 
-# Not frozen, though nobody changes them: a busy gateway makes three of these for every event, and that would
-# double what they cost.
+# Not frozen: a busy gateway makes two of these for every event, and that would double what they cost.
 
 
 @dataclass(slots=True)
@@ -43,7 +42,7 @@ class Entry:
 
     seq: int
     prev: int
-    fields: Sequence[bytes]
+    fields: list[bytes]
 
 
 @dataclass(slots=True)
@@ -56,8 +55,10 @@ class Target:
 
     name: bytes
     packet: bytes
-    is_wide: bool
-    """Whether there are several rooms; the name of a single one is its place."""
+    several: tuple[bytes, ...]
+    """Where there are several rooms: their places, each once. The name of a single room is its place."""
+    seq: int = field(default=0, compare=False)
+    """The number of its entry, once a gateway's history keeps it."""
 
     @classmethod
     def of(cls, namespace: str, rooms: Iterable[str], packet: bytes) -> "Target":
@@ -65,7 +66,7 @@ class Target:
 
     @classmethod
     def named(cls, name: bytes, packet: bytes) -> "Target":
-        return cls(name, packet, name.count(SEPARATOR) > 1)
+        return cls(name, packet, _places(name) if name.count(SEPARATOR) > 1 else ())
 
     @property
     def namespace(self) -> str:
@@ -75,13 +76,10 @@ class Target:
     def rooms(self) -> tuple[str, ...]:
         return tuple(self.name.decode().split("\0")[1:])
 
-    @property
-    def places(self) -> tuple[bytes, ...]:
-        """Each room together with the namespace, as `place` names it."""
-        if not self.is_wide:
-            return (self.name,)
-        namespace, *rooms = self.name.split(SEPARATOR)
-        return tuple(namespace + SEPARATOR + room for room in rooms)
+
+def _places(name: bytes) -> tuple[bytes, ...]:
+    namespace, *rooms = name.split(SEPARATOR)
+    return tuple(namespace + SEPARATOR + room for room in dict.fromkeys(rooms))
 
 
 def place(namespace: str, room: str) -> bytes:
@@ -106,10 +104,6 @@ class PushEntry:
 
     @classmethod
     def of(cls, seq: int, prev: int, fields: Sequence[bytes]) -> "PushEntry":
-        """Read the fields of an entry."""
-        if len(fields) == 4 and fields[0] == b"at":  # most are events with one packet
-            _, at, name, packet = fields
-            return cls(seq, prev, (Target(name, packet, name.count(SEPARATOR) > 1),), (), at)
         targets: list[Target] = []
         controls: list[tuple[str, ...]] = []
         accepted = None

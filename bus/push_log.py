@@ -129,6 +129,6 @@ class PushTail:
         if not self.caught_up.is_set():
             return
         # The event that waited longest speaks for all that came with it; words to obey bear no time.
-        times = (int(entry.accepted) for entry in entries if entry.accepted)
+        times = (int(entry.accepted) for entry in entries if entry.accepted and entry.accepted.isdigit())
         if (accepted_ms := next(times, None)) is not None:
             telemetry.PUSH_LAG.observe(max(0.0, time.time() - accepted_ms / 1000))

@@ -11,11 +11,11 @@ from typing import Final, TypeVar
 
 from redis.exceptions import NoScriptError
 
-from bus.base import PUSH, Entry, PushEntry
+from bus.base import PUSH, SEPARATOR, Entry, PushEntry, Target
 from bus.redis_servers import RedisServers
 
 FOREIGN: Final = -1
-"""The number before an entry that is not one of ours: it follows nothing."""
+"""The number before an entry that is not one of ours or cannot be read: it follows nothing."""
 
 
 class _Script:
@@ -63,8 +63,10 @@ return sum
 """)
 
 Made = TypeVar("Made")
-Make = Callable[[int, int, Sequence[bytes]], Made]
+Make = Callable[[int, int, list[bytes]], Made]
 """Makes something of an entry's number, the number before it, and its fields."""
+Raw = tuple[bytes, list[bytes]]
+"""An entry as the server says it: its id, and names and values in turn."""
 
 MAX_BLOCK_MS: Final = 1000  # well under the time-out, or a quiet stream would look like a dead server
 
@@ -89,16 +91,16 @@ class RedisBus:
         return [await self._run(APPEND, stream) for stream in streams]
 
     async def read(self, stream: str, after: int, *, count: int, block_ms: int) -> list[Entry]:
-        return await self._read(stream, after, count, block_ms, Entry)
+        return [_made(Entry, *raw) for raw in await self._read(stream, after, count, block_ms)]
 
     async def read_push(self, after: int, *, count: int, block_ms: int) -> list[PushEntry]:
-        return await self._read(PUSH, after, count, block_ms, PushEntry.of)
+        return _pushed(await self._read(PUSH, after, count, block_ms))
 
-    async def _read(self, stream: str, after: int, count: int, block_ms: int, make: Make[Made]) -> list[Made]:
+    async def _read(self, stream: str, after: int, count: int, block_ms: int) -> list[Raw]:
         key, wait = self._key(stream), ("BLOCK", min(block_ms, MAX_BLOCK_MS)) if block_ms else ()
         async with self._servers.conversation(key) as say:
             reply = await say("XREAD", "COUNT", count, *wait, "STREAMS", key, f"{after}-0")
-        return [_made(make, *raw) for raw in reply[0][1]] if reply else []
+        return reply[0][1] if reply else []
 
     async def tail(self, stream: str) -> Entry | None:
         key = self._key(stream)
@@ -146,9 +148,25 @@ class RedisBus:
                 return int(await say("EVAL", script.text, 1, key, *args))
 
 
+def _pushed(raw: Sequence[Raw]) -> list[PushEntry]:
+    """Make entries as `_made` does; most, events with one packet for one room, without asking it."""
+    made: list[PushEntry] = []
+    for entry_id, fields in raw:
+        match fields:
+            case [b"prev", prev, b"at", at, name, packet] if name.count(SEPARATOR) == 1 and prev.isdigit():
+                seq = int(entry_id.partition(b"-")[0])
+                made.append(PushEntry(seq, int(prev), (Target(name, packet, ()),), (), at))
+            case _:
+                made.append(_made(PushEntry.of, entry_id, fields))
+    return made
+
+
 def _made(make: Make[Made], entry_id: bytes, fields: list[bytes]) -> Made:
     """Make an entry of a raw one: names and values in turn, `prev` before all others."""
     seq = int(entry_id.partition(b"-")[0])
     if fields[0] != b"prev":
         return make(seq, FOREIGN, [])
-    return make(seq, int(fields[1]), fields[2:])
+    try:
+        return make(seq, int(fields[1]), fields[2:])
+    except ValueError:
+        return make(seq, FOREIGN, [])

@@ -59,26 +59,20 @@ class Fanout:
 
     def deliver(self, entries: Sequence[PushEntry]) -> None:
         """Deliver what was read from the push stream: packets, or words to obey."""
-        begin = 0
-        for place, entry in enumerate(entries):
-            if entry.controls:
-                self._send(self._runs(entries[begin : place + 1]))  # what came before is not touched by it
-                begin = place + 1
-                self._obey(entry)
-        self._send(self._runs(entries[begin:] if begin else entries))
-
-    def _runs(self, entries: Sequence[PushEntry]) -> list[Run]:
-        """Part the packets of some entries into runs; those that nobody here listens to are left out."""
         found: list[Run] = []
-        is_heard = self._membership.is_heard
+        places = self._membership.places()
         for entry in entries:
             for target in entry.targets:
-                if not is_heard(target):
-                    continue
-                if not found or found[-1].target.name != target.name:
-                    found.append(Run(target))
-                found[-1].add(entry.seq, target.packet)
-        return found
+                # The name of several rooms is no place.
+                if target.name in places or (target.several and not places.isdisjoint(target.several)):
+                    if not found or found[-1].target.name != target.name:
+                        found.append(Run(target))
+                    found[-1].add(entry.seq, target.packet)
+            if entry.controls:  # what came before is not touched by it
+                self._send(found)
+                found = []
+                self._obey(entry)
+        self._send(found)
 
     def _obey(self, entry: PushEntry) -> None:
         for word, *arguments in entry.controls:

@@ -7,51 +7,34 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from bus.base import PushEntry, Target, place
-from gateways.sockets import frames
+from gateways.sockets.framing import Framing
 
-MENTION_BYTES: Final = 200
-"""What it costs, beside the packet, that an entry is kept for one place."""
-PLACE_BYTES: Final = 1000
+AGE_BYTES: Final = 200
+"""What it costs to add anything."""
+TARGET_BYTES: Final = 200
+"""What it costs, beside its packet and its name, that a packet or a word is kept."""
+MENTION_BYTES: Final = 60
+"""What each of its rooms costs, beside its name, where there are several."""
+PLACE_BYTES: Final = 90
 """What a place costs that has any entries."""
-QUIET_PLACES: Final = 100_000
-"""For how many places the last entry that was dropped is known."""
-FRAME_BYTES: Final = 50
-"""What a frame adds to its packet, at most."""
+DEQUE_BYTES: Final = 700
+"""What it costs more when it has several."""
+QUIET_PLACES: Final = 50_000
+"""For how many places the last entry that was dropped is known, at least."""
+AT_A_TIME: Final = 64
+"""So many entries are dropped together."""
 
 
 class TooMuchError(Exception):
     """A client missed more than it may be given."""
 
 
-class Kept:
-    """One packet of one entry, or a word about a user."""
-
-    __slots__ = ("said", "seq")
-
-    def __init__(self, seq: int, said: Target | bytes | tuple[str, ...]) -> None:
-        self.seq = seq
-        self.said = said
-        """A packet, as bytes once it was framed; or a word with its arguments."""
-
-    def bytes_at_most(self) -> int:
-        return len(self.said.packet) + FRAME_BYTES if isinstance(self.said, Target) else len(self.said)
-
-    def frame(self) -> bytes:
-        """With its offset; made when the first client needs it."""
-        if isinstance(self.said, Target):
-            self.said = frames.numbered(self.said.namespace, self.said.packet, self.seq)
-        return self.said if isinstance(self.said, bytes) else b""
-
-    def words(self) -> tuple[str, ...]:
-        return self.said if isinstance(self.said, tuple) else ()
-
-
 class _Age(NamedTuple):
-    """What was added at one moment: numbers, each with one of its places."""
+    """What was added at one moment."""
 
     at: float
     size: int
-    kept: Sequence[tuple[int, bytes]]
+    kept: Sequence[Target]
 
 
 @dataclass(slots=True)
@@ -60,6 +43,8 @@ class History:
 
     What is dropped leaves its number behind, by place: a room in which nothing happened for longer than
     the window is still known to be complete.
+
+    It numbers the targets that it is given: none may be given twice.
     """
 
     window_s: float
@@ -72,70 +57,91 @@ class History:
     size: int = 0
     """In bytes, roughly."""
     _ages: deque[_Age] = field(default_factory=deque)
-    _places: dict[bytes, Kept | deque[Kept]] = field(default_factory=dict)
+    _places: dict[bytes, Target | deque[Target]] = field(default_factory=dict)
     """By room, as `bus.base.place` names it; for words to obey, by user. Most have one entry at a time."""
     _dropped: dict[bytes, int] = field(default_factory=dict)
     _dropped_before: dict[bytes, int] = field(default_factory=dict)
     """The number of the last entry dropped. When the younger one is full, the older one is forgotten."""
+    _before_upto: int = 0
+    """The highest number in the older one."""
+    _framing: Framing = field(default_factory=Framing)
 
     def begin(self, position: int) -> None:
         """Forget everything: the next entry is the one after this number."""
         self._ages.clear()
         self._places.clear()
+        self._framing.clear()
         self._dropped, self._dropped_before = {}, {}
         self.size = 0
-        self.floor = self.head = position
+        self.floor = self.head = self._before_upto = position
 
-    def add(self, entries: Iterable[PushEntry]) -> None:
+    def add(self, entries: Sequence[PushEntry]) -> None:
         """Keep entries that are delivered now."""
-        now, size = self.clock(), 0
-        kept: list[tuple[int, bytes]] = []
+        for start in range(0, len(entries), AT_A_TIME):
+            self._add(entries[start : start + AT_A_TIME])
+
+    def _add(self, entries: Sequence[PushEntry]) -> None:
+        now, size, new_places = self.clock(), 0, 0
+        kept: list[Target] = []
+        places = self._places
         for entry in entries:
-            seq = self.head = entry.seq
-            for target in entry.targets:
-                one = Kept(seq, target)
-                size += len(target.packet)
-                for room in target.places if target.is_wide else (target.name,):
-                    kept.append((seq, room))
-                    self._put(room, one)
-            for words in entry.controls:
-                user = place("", words[1] if len(words) > 1 else "")
-                kept.append((seq, user))
-                self._put(user, Kept(seq, words))
+            for target in entry.targets if not entry.controls else _with_words(entry):
+                target.seq = entry.seq
+                kept.append(target)
+                size += len(target.packet) + len(target.name)
+                if target.several:
+                    size += len(target.name) + MENTION_BYTES * len(target.several)
+                    for one in target.several:
+                        self._put(one, target)
+                elif places.setdefault(target.name, target) is target:
+                    new_places += 1
+                else:
+                    self._put_beside(target.name, target)
+        self.head = entries[-1].seq
         if kept:
-            size += MENTION_BYTES * len(kept)
-            self.size += size
+            size += AGE_BYTES + TARGET_BYTES * len(kept)
+            self.size += size + PLACE_BYTES * new_places
             self._ages.append(_Age(now, size, kept))
         self._trim(now)
 
-    def _put(self, one: bytes, kept: Kept) -> None:
-        found = self._places.setdefault(one, kept)
-        if found is kept:
+    def _put(self, one: bytes, target: Target) -> None:
+        if self._places.setdefault(one, target) is target:
             self.size += PLACE_BYTES
-        elif isinstance(found, Kept):
-            self._places[one] = deque((found, kept))
         else:
-            found.append(kept)
+            self._put_beside(one, target)
+
+    def _put_beside(self, one: bytes, target: Target) -> None:
+        found = self._places[one]
+        if isinstance(found, Target):
+            self._places[one] = deque((found, target))
+            self.size += DEQUE_BYTES
+        else:
+            found.append(target)
 
     def _trim(self, now: float) -> None:
         while self._ages and (self._ages[0].at < now - self.window_s or self.size > self.max_bytes):
             age = self._ages.popleft()
             self.size -= age.size
             self._drop(age.kept)
-        if len(self._dropped) > self.quiet_places:
-            self.floor = max(self._dropped_before.values(), default=self.floor)
-            self._dropped, self._dropped_before = {}, self._dropped
+            if len(self._dropped) > self.quiet_places:
+                self.floor, self._before_upto = self._before_upto, age.kept[-1].seq
+                self._dropped, self._dropped_before = {}, self._dropped
 
-    def _drop(self, mentions: Sequence[tuple[int, bytes]]) -> None:
-        places, dropped = self._places, self._dropped
-        for seq, one in mentions:
-            kept = places[one]
-            if isinstance(kept, Kept) or len(kept) == 1:
-                del places[one]
-                self.size -= PLACE_BYTES
-            else:
-                kept.popleft()
-            dropped[one] = seq
+    def _drop(self, oldest: Sequence[Target]) -> None:
+        places, dropped, gone = self._places, self._dropped, 0
+        for target in oldest:
+            for one in target.several or (target.name,):
+                dropped[one] = target.seq
+                kept = places[one]
+                if isinstance(kept, Target):
+                    del places[one]
+                    gone += PLACE_BYTES
+                else:
+                    kept.popleft()
+                    if not kept:
+                        del places[one]
+                        gone += PLACE_BYTES + DEQUE_BYTES
+        self.size -= gone
 
     def _dropped_upto(self, one: bytes) -> int:
         """Answer a number above which every entry of a place is here."""
@@ -145,9 +151,9 @@ class History:
     def _is_whole(self, one: bytes, after: int) -> bool:
         return self._dropped_upto(one) <= after
 
-    def _of(self, one: bytes) -> Sequence[Kept]:
+    def _of(self, one: bytes) -> Sequence[Target]:
         kept = self._places.get(one, ())
-        return (kept,) if isinstance(kept, Kept) else kept
+        return (kept,) if isinstance(kept, Target) else kept
 
     def last(self, namespace: str, rooms: Iterable[str]) -> int:
         """Answer a number above which there is no entry for any of the rooms; as low as is known."""
@@ -167,33 +173,44 @@ class History:
         """
         if after > self.head:
             return None
-        owed: dict[Kept, None] = {}  # one packet may be for several of the rooms
+        owed: dict[int, Target] = {}  # each once: one packet may be for several of the rooms
         size = 0
         for room, since in rooms.items():
             start, one = max(after, since), place(namespace, room)
             if not self._is_whole(one, start):
                 return None
             for kept in self._above(one, start):
-                if kept not in owed:
-                    owed[kept] = None
-                    size += kept.bytes_at_most()
+                if id(kept) not in owed:
+                    owed[id(kept)] = kept
+                    size += self._framing.bytes_at_most(kept)
                     if size > max_bytes:
                         raise TooMuchError
-        in_order = list(owed)[::-1]
+        in_order = list(owed.values())[::-1]
         in_order.sort(key=lambda kept: kept.seq)
-        return [kept.frame() for kept in in_order]
+        return [self._framing.frame(kept) for kept in in_order]
 
     def words(self, user: str, after: int) -> list[tuple[int, tuple[str, ...]]] | None:
         """Answer what was said about a user above a number, in order; None when that is not known."""
         one = place("", user)
         if not self._is_whole(one, after):
             return None
-        said = [(kept.seq, kept.words()) for kept in self._above(one, after)]
+        said = [(kept.seq, tuple(kept.packet.decode().split("\0"))) for kept in self._above(one, after)]
         return said[::-1]
 
-    def _above(self, one: bytes, after: int) -> Iterator[Kept]:
+    def _above(self, one: bytes, after: int) -> Iterator[Target]:
         """The last one first."""
         for kept in reversed(self._of(one)):
             if kept.seq <= after:
                 return
             yield kept
+
+
+def _with_words(entry: PushEntry) -> Sequence[Target]:
+    """What an entry is about: words are kept like packets, for the user that is their first argument."""
+    return [
+        *entry.targets,
+        *(
+            Target(place("", words[1] if len(words) > 1 else ""), "\0".join(words).encode(), ())
+            for words in entry.controls
+        ),
+    ]

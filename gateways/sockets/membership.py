@@ -1,6 +1,6 @@
 """Owns who is in which room on this gateway."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, KeysView, Mapping, Sequence
 from typing import TypeVar
 
 from bus.base import Target, place
@@ -38,17 +38,16 @@ class Membership:
         self.leave(session, tuple(session.rooms))
         _discard(self._users, session.user, session)
 
-    def is_heard(self, target: Target) -> bool:
-        """Say whether anybody is in any of the rooms."""
-        known = self._places
-        return target.name in known if not target.is_wide else any(one in known for one in target.places)
+    def places(self) -> KeysView[bytes]:
+        """Where anybody is."""
+        return self._places.keys()
 
     def members(self, target: Target) -> Sequence[Session]:
         """Who is in any of the rooms, each once; a copy, because sending may end a session."""
         known = self._places
-        if not target.is_wide:
+        if not target.several:
             return tuple(known.get(target.name, ()))
-        return tuple(set[Session]().union(*(known[one] for one in target.places if one in known)))
+        return tuple(set[Session]().union(*(known[one] for one in target.several if one in known)))
 
     def of_user(self, user: str) -> Sequence[Session]:
         return tuple(self._users.get(user, ()))

@@ -84,9 +84,17 @@ class HubSockets:
             self._sessions.forget_welcomes()  # a suspension may be among what was not obeyed
             self.server.close_all()
         finally:
+            self._keep(entries)
+
+    def _keep(self, entries: Sequence[PushEntry]) -> None:
+        """Keep what was delivered for those who come back. An error here must not have it delivered again."""
+        try:
             self.recovery.history.add(entries)
-            HISTORY_BYTES.set(self.recovery.history.size)
-            self.recovery.moved()
+        except Exception:
+            log.exception("the recovery history failed: it begins anew, and all connections are closed")
+            self.begin(entries[-1].seq)
+        HISTORY_BYTES.set(self.recovery.history.size)
+        self.recovery.moved()
 
     def begin(self, position: int) -> None:
         """Begin with the entry after a number; who is connected already comes back afresh."""

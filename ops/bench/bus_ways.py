@@ -49,8 +49,9 @@ async def _append(bus: RedisBus, given: Sequence[Entry]) -> int:
 
 
 async def _read(bus: RedisBus, events: int) -> int:
+    """As a gateway reads: what comes out can be delivered."""
     seen = 0
-    while seen < events and (found := await bus.read(PUSH, seen, count=READ, block_ms=0)):
+    while seen < events and (found := await bus.read_push(seen, count=READ, block_ms=0)):
         seen = found[-1].seq
     return seen
 

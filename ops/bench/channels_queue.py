@@ -25,7 +25,7 @@ SELECT id, '{"channels": {"sms": {"enabled": true}}}' FROM users ON CONFLICT DO 
 FILL: Final = """
 INSERT INTO deliveries (id, user_id, event_id, notification_id, topic, priority, channel, endpoint_id,
                         address, status, due_at, expires_at, created_at)
-SELECT gen_random_uuid(), user_id, $3, gen_random_uuid(), 'live', 0, channel, id, address,
+SELECT uuidv7(), user_id, $3, uuidv7(), 'live', 0, channel, id, address,
        'queued', $4, $5, $4
 FROM endpoints WHERE channel = $1 ORDER BY user_id LIMIT $2
 """

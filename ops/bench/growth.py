@@ -102,5 +102,6 @@ def _notes(options: GrowthOptions) -> Iterator[str]:
     yield f"hub-{options.few}: the same with {options.few:,} clients; an event to more clients takes longer"
     yield (
         f"unheard: {options.clients:,} clients, each in a room of its own; every event is for another room, "
-        f"which nobody is in, but one in {BURST:,}, which one client gets"
+        f"which nobody is in, but one in {BURST:,}, which one client gets. That is the plainest event, "
+        "one packet for one room, and every read is full: events that come one by one cost more each"
     )

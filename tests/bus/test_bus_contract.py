@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
-from bus.base import Bus, BusError, Entry
+from bus.base import PUSH, Bus, BusError, Entry, PushEntry, Target
 from bus.memory import MemoryBus
-from bus.redis_streams import RedisBus
+from bus.redis_streams import FOREIGN, RedisBus
 
 
 @pytest.fixture(params=["memory", "redis", "cluster"])
@@ -29,6 +31,64 @@ def entry(seq: int, prev: int, value: bytes = b"v") -> Entry:
 async def test_what_was_appended_is_read_back_with_its_fields(bus: Bus) -> None:
     assert await bus.append("s", 0, [entry(3, 0), entry(7, 3)]) == 7
     assert await bus.read("s", 0, count=10, block_ms=1) == [entry(3, 0), entry(7, 3)]
+
+
+AT = [b"at", b"1800000000000"]
+ONE = [b"/feed\0zone:a", b'["e",1]']
+WIDE = [b"/notifications\0user:a\0user:b", b'["n",{}]']
+SUSPENDED = [b"!", b"suspend\0bob"]
+PUSHED = [
+    [*AT, *ONE],
+    [*AT, *WIDE],
+    [*AT, *ONE, *WIDE],
+    ONE,
+    WIDE,
+    SUSPENDED,
+    [*AT, *SUSPENDED],
+    [*AT, *ONE, *SUSPENDED],
+    AT,
+    [*ONE, *AT],
+    [*AT, b"/feed", b'["nobody"]'],
+    [b"event", b"1", *ONE],
+    [],
+]
+
+
+async def test_the_push_stream_is_read_as_what_it_asks_of_a_gateway(bus: Bus) -> None:
+    given = [Entry(seq, seq - 1, list(fields)) for seq, fields in enumerate(PUSHED, 1)]
+    assert await bus.append(PUSH, 0, given) == len(PUSHED)
+    found = await bus.read_push(0, count=100, block_ms=1)
+    assert found == [PushEntry.from_entry(one) for one in await bus.read(PUSH, 0, count=100, block_ms=1)]
+    assert found == [PushEntry.from_entry(one) for one in given]
+    assert found[0] == PushEntry(1, 0, (Target.of("/feed", ["zone:a"], b'["e",1]'),), (), AT[1])
+    assert [one.seq for one in await bus.read_push(3, count=2, block_ms=1)] == [4, 5]
+    assert await bus.read_push(len(PUSHED), count=2, block_ms=1) == []
+
+
+async def test_words_that_bear_a_time_are_still_words(bus: Bus) -> None:
+    await bus.append(PUSH, 0, [Entry(1, 0, [*AT, *SUSPENDED])])
+    assert await bus.read_push(0, count=1, block_ms=1) == [PushEntry(1, 0, (), (("suspend", "bob"),), AT[1])]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {b"at": b"1", b"/feed\0feed": b"[]"},
+        {b"at": b"1", b"/feed\0feed": b"[]", b"prev": b"1"},
+        {b"prev": b"none", b"at": b"1", b"/feed\0feed": b"[]"},
+        {b"prev": b"1", b"!": b"suspend\0\xff"},
+    ],
+    ids=["without the one before", "not in our order", "after no number", "words that are no text"],
+)
+async def test_an_entry_that_is_not_ours_follows_nothing(redis_url: str, fields: dict[Any, Any]) -> None:
+    bus = RedisBus(redis_url, prefix="test")
+    await bus.append(PUSH, 0, [Entry(1, 0, [*AT, *ONE])])
+    async with Redis.from_url(redis_url) as client:
+        await client.xadd(f"test:{PUSH}", fields, id="2-0")
+    first, second = await bus.read_push(0, count=10, block_ms=1)
+    assert (first.seq, first.prev) == (1, 0)
+    assert second == PushEntry(2, FOREIGN)
+    await bus.close()
 
 
 async def test_an_append_that_builds_on_another_last_entry_does_nothing(bus: Bus) -> None:

@@ -42,7 +42,13 @@ def test_every_room_of_an_event_is_reached_by_exactly_one_target_of_its_namespac
 def test_a_target_tells_what_it_was_made_of(namespace: str, rooms: list[str], packet: bytes) -> None:
     target = Target.of(namespace, rooms, packet)
     assert (target.namespace, target.rooms, target.packet) == (namespace, tuple(rooms), packet)
-    assert target.places == tuple(place(namespace, room) for room in rooms)
+    places = tuple(place(namespace, room) for room in rooms)
+    assert (target.several or (target.name,)) == places
+
+
+def test_a_room_named_twice_is_one_place() -> None:
+    assert Target.of("/feed", ["a", "b", "a"], b"").several == (b"/feed\0a", b"/feed\0b")
+    assert Target.of("/feed", ["a", "a"], b"").several == (b"/feed\0a",)
 
 
 def test_the_note_of_a_tip_is_for_the_receiver_only() -> None:

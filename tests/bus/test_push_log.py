@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -190,6 +191,25 @@ async def test_a_flushed_server_costs_no_entry(
     await client.aclose()
     assert heard.chained(0)
     assert heard.begun == [0]
+
+
+async def test_an_entry_that_cannot_be_read_is_read_from_the_log(
+    relay: Relay, publish: Publish, pool: Pool, follow: Follow, redis_url: str
+) -> None:
+    await publish(3)
+    task = spawn(relay.run(), name="relay")
+    await relayed(pool, 3)
+    await cancel(task)
+    client = Redis.from_url(redis_url)
+    async with client:
+        given: Any = await client.xrange(f"test:{PUSH}")
+        await client.delete(f"test:{PUSH}")
+        for number, (entry_id, fields) in enumerate(given):
+            spoilt = {**fields, b"prev": b"?"} if number == 1 else {**fields, b"at": b"now"}
+            await client.xadd(f"test:{PUSH}", spoilt, id=entry_id)
+    tail, heard = await follow()
+    await at(tail, 3)
+    assert heard.chained(0)
 
 
 async def test_words_come_in_order_with_the_events_around_them(

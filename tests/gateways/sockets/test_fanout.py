@@ -6,6 +6,7 @@ from bus import telemetry
 from bus.base import PushEntry, Target
 from gateways.sockets import frames
 from gateways.sockets.closing import Closing
+from gateways.sockets.history import History
 from tests.gateways.sockets.conftest import Served, token_of
 
 
@@ -66,6 +67,44 @@ async def test_when_delivering_fails_everyone_comes_back(
     again = await hub.signed_in(user="ann")
     hub.sockets.deliver(entries(hub, ("/feed", "feed", 2)))
     assert await again.next() == '42/feed,["n",2]'
+
+
+async def test_when_the_history_fails_nothing_is_delivered_twice(
+    hub: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = await hub.signed_in(user="ann")
+
+    def broken(*_: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(History, "add", broken)
+    hub.sockets.deliver(entries(hub, ("/feed", "feed", 1)))
+    monkeypatch.undo()
+    assert await raw.next() == '42/feed,["n",1]'
+    assert await raw.closed() == Closing.BROKEN.code
+    history = hub.sockets.recovery.history
+    assert (history.head, history.floor, history.size) == (1, 1, 0)
+    again = await hub.signed_in(user="ann")
+    hub.sockets.deliver(entries(hub, ("/feed", "feed", 2)))
+    assert await again.next() == '42/feed,["n",2]'
+
+
+async def test_words_between_packets_are_obeyed_between_them(hub: Served) -> None:
+    raw = await hub.signed_in(user="ann")
+    first = hub.sockets.recovery.history.head + 1
+    told = Target.of("/feed", ("zone:a", "zone:b"), b'["n",1]'), Target.of("/feed", ("zone:a",), b'["n",2]')
+    words = ("join", "ann", "/feed", "zone:a")
+    hub.sockets.deliver(
+        [
+            PushEntry(first, first - 1, told),
+            PushEntry(first + 1, first, (), (words,)),
+            *(
+                PushEntry(first + 2 + at, first + 1 + at, (Target(one.name, one.packet, one.several),))
+                for at, one in enumerate(told)
+            ),
+        ]
+    )
+    assert [await raw.next(), await raw.next()] == ['42/feed,["n",1]', '42/feed,["n",2]']
 
 
 async def test_a_word_with_other_arguments_is_for_a_newer_hub(hub: Served) -> None:

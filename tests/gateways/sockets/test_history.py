@@ -1,5 +1,7 @@
 """What is kept for those who come back: against a model that forgets nothing."""
 
+import gc
+import tracemalloc
 from collections.abc import Mapping
 
 import pytest
@@ -7,9 +9,19 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bus.base import PushEntry, Target, place
+from bus.base import PushEntry, Target
 from gateways.sockets import frames
-from gateways.sockets.history import MENTION_BYTES, PLACE_BYTES, History, Kept, TooMuchError
+from gateways.sockets.framing import Framing
+from gateways.sockets.history import (
+    AGE_BYTES,
+    AT_A_TIME,
+    DEQUE_BYTES,
+    MENTION_BYTES,
+    PLACE_BYTES,
+    TARGET_BYTES,
+    History,
+    TooMuchError,
+)
 
 SPACES = ["/feed", "/live"]
 ROOMS = ["a", "b", "c", "d"]
@@ -26,6 +38,7 @@ targets = st.lists(
 controls = st.tuples(
     st.sampled_from(["join", "leave"]), st.sampled_from(USERS), spaces, st.sampled_from(ROOMS)
 )
+happenings = st.tuples(targets, st.lists(controls, max_size=1), st.integers(1, 5))
 
 
 class Compared(RuleBasedStateMachine):
@@ -34,7 +47,8 @@ class Compared(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.all: list[tuple[float, PushEntry]] = []
+        self.all: list[tuple[float, int, PushEntry]] = []
+        """With the moment, and the number of the last entry that came with it."""
         self.history = History(WINDOW_S, MAX_BYTES, quiet_places=3, clock=lambda: self.now)
 
     @initialize(position=st.integers(0, 1000))
@@ -42,12 +56,14 @@ class Compared(RuleBasedStateMachine):
         self.start = position
         self.history.begin(position)
 
-    @rule(found=targets, words=st.lists(controls, max_size=1), skipped=st.integers(1, 5))
-    def happen(self, found: list[Target], words: list[tuple[str, ...]], skipped: int) -> None:
-        before = self.history.head
-        entry = PushEntry(before + skipped, before, tuple(found), tuple(words))
-        self.history.add([entry])
-        self.all.append((self.now, entry))
+    @rule(batch=st.lists(happenings, min_size=1, max_size=5))
+    def happen(self, batch: list[tuple[list[Target], list[tuple[str, ...]], int]]) -> None:
+        before, entries = self.history.head, []
+        for found, words, skipped in batch:
+            entries.append(PushEntry(before + skipped, before, tuple(found), tuple(words)))
+            before += skipped
+        self.history.add(entries)
+        self.all += [(self.now, before, entry) for entry in entries]
 
     @rule(seconds=st.floats(0.1, 8))
     def wait(self, seconds: float) -> None:
@@ -83,7 +99,7 @@ class Compared(RuleBasedStateMachine):
             assert after < self._known_from()
             return
         assert after >= self.start
-        said = [(e.seq, w) for _, e in self.all for w in e.controls if w[1] == user and e.seq > after]
+        said = [(e.seq, w) for _, _, e in self.all for w in e.controls if w[1] == user and e.seq > after]
         assert answer == said
 
     @rule(space=spaces, wanted=rooms)
@@ -100,7 +116,7 @@ class Compared(RuleBasedStateMachine):
     def _owed(self, space: str, starts: Mapping[str, int]) -> list[bytes]:
         return [
             frames.numbered(space, target.packet, entry.seq)
-            for _, entry in self.all
+            for _, _, entry in self.all
             for target in entry.targets
             if target.namespace == space and any(entry.seq > starts.get(r, entry.seq) for r in target.rooms)
         ]
@@ -108,13 +124,20 @@ class Compared(RuleBasedStateMachine):
     def _known_from(self) -> int:
         """From here on it has no excuse: all that came later is young, and fits."""
         size, known = 0, self.history.head
-        for at, entry in reversed(self.all):
-            mentions = sum(len(target.rooms) for target in entry.targets) + len(entry.controls)
-            size += mentions * (MENTION_BYTES + PLACE_BYTES) + sum(len(t.packet) for t in entry.targets)
+        for at, upto, entry in reversed(self.all):
+            size += AGE_BYTES + sum(_at_most(target) for target in entry.targets)
+            size += sum(
+                _at_most(Target.of("", (words[1],), "\0".join(words).encode())) for words in entry.controls
+            )
             if size > MAX_BYTES or at < self.now - WINDOW_S:
-                return entry.seq
+                return upto  # what came at once is dropped at once
             known = entry.prev
         return max(known, self.start)
+
+
+def _at_most(target: Target) -> int:
+    of_places = len(target.rooms) * (MENTION_BYTES + PLACE_BYTES + DEQUE_BYTES)
+    return TARGET_BYTES + len(target.packet) + 2 * len(target.name) + of_places
 
 
 TestCompared = Compared.TestCase
@@ -178,7 +201,7 @@ def test_more_than_may_be_given_is_found_before_all_of_it_was_walked_and_framed(
     history.add([entry(seq, "a", "b") for seq in range(1, 1001)])
     with pytest.raises(TooMuchError):
         history.missed("/feed", {"a": 0}, 0, 1000)
-    assert not any(isinstance(kept.said, bytes) for kept in history._of(place("/feed", "a")))
+    assert not history._framing._made
 
 
 def test_the_bound_is_of_the_frames_and_counts_each_once() -> None:
@@ -194,6 +217,107 @@ def test_the_bound_is_of_the_frames_and_counts_each_once() -> None:
 
 def test_no_frame_is_larger_than_it_was_counted() -> None:
     for size in (10, 200, 70_000):
-        kept = Kept(10**18, Target.of("/notifications", ("a",), b'["%b"]' % (b"x" * size)))
-        counted = kept.bytes_at_most()
-        assert len(kept.frame()) <= counted
+        framing, target = Framing(), Target.of("/notifications", ("a",), b'["%b"]' % (b"x" * size))
+        target.seq = 10**18
+        counted = framing.bytes_at_most(target)
+        assert len(framing.frame(target)) <= counted
+
+
+def test_frames_for_those_who_come_back_are_bounded_and_made_again() -> None:
+    framing = Framing(max_bytes=5000)
+    made = [Target.of("/feed", ("a",), b'["e%d"]' % number) for number in range(100)]
+    for target in made:
+        assert framing.frame(target) == frames.numbered("/feed", target.packet, 0)
+    assert len(framing._made) < 20
+    assert framing.frame(made[0]) == frames.numbered("/feed", made[0].packet, 0)
+
+
+def test_an_entry_for_a_thousand_people_does_not_push_out_the_rest() -> None:
+    history = History(120, 64 << 20)
+    history.begin(0)
+    history.add([entry(1, "feed")])
+    for seq in range(2, 102):
+        people = [f"user:01990000-0000-7000-8000-{seq:06}{number:06}" for number in range(1000)]
+        history.add([PushEntry(seq, seq - 1, (Target.of("/notifications", people, b'["n",{}]'),))])
+    assert history.missed("/feed", {"feed": 0}, 0, PLENTY) is not None
+
+
+@pytest.mark.parametrize("rooms", [1, 1000])
+@pytest.mark.parametrize("places", [1, 7, 100_000])
+def test_what_it_counts_is_what_it_takes(rooms: int, places: int) -> None:
+    """Not less, and not so much more that memory lies idle."""
+    history, count = History(120, 1 << 30), 10_000 // rooms
+    tracemalloc.start()
+    try:
+        for start in range(1, count + 1, 500):
+            history.add([_to_some(seq, rooms, places) for seq in range(start, min(start + 500, count + 1))])
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 0.95 * taken < history.size < 1.8 * taken
+
+
+def _to_some(seq: int, rooms: int, places: int) -> PushEntry:
+    users = [f"user:{(seq * rooms + number) % max(places, rooms)}" for number in range(rooms)]
+    return PushEntry(seq, seq - 1, (Target.of("/notifications", users, b'["n","%b"]' % bytes(300)),))
+
+
+def test_a_room_named_twice_is_kept_once_and_forgotten_once() -> None:
+    now = 0.0
+    history = History(10, 1 << 20, clock=lambda: now)
+    history.add([entry(1, "a", "a"), entry(2, "a", "b", "a"), entry(3, "a")])
+    first = history.missed("/feed", {"a": 0}, 0, PLENTY)
+    assert first == [frames.numbered("/feed", b'["e",{}]', seq) for seq in (1, 2, 3)]
+    now = 5
+    history.add([entry(4, "a")])
+    now = 12
+    history.add([entry(5, "a")])  # the first three are too old now
+    assert history.missed("/feed", {"a": 0}, 2, PLENTY) is None
+    rest = history.missed("/feed", {"a": 0, "b": 0}, 3, PLENTY)
+    assert rest == [frames.numbered("/feed", b'["e",{}]', seq) for seq in (4, 5)]
+    now = 30
+    history.add([entry(6, "c")])
+    now = 50
+    history.add([PushEntry(7, 6)])
+    assert (history.size, history._places) == (0, {})
+
+
+def test_of_a_batch_larger_than_the_bound_the_newest_stays() -> None:
+    history = History(10, 64 << 10)
+    history.begin(0)
+    history.add([entry(seq, "a") for seq in range(1, 501)])
+    last = 500 - 500 % AT_A_TIME
+    missed = history.missed("/feed", {"a": 0}, last, PLENTY)
+    assert missed == [frames.numbered("/feed", b'["e",{}]', seq) for seq in range(last + 1, 501)]
+    assert history.missed("/feed", {"a": 0}, 0, PLENTY) is None
+
+
+def test_a_quiet_room_is_known_through_one_change_of_generations() -> None:
+    now = 0.0
+    history = History(10, 1 << 20, quiet_places=10, clock=lambda: now)
+    history.begin(0)
+    history.add([entry(1, "quiet"), entry(2, "other")])
+
+    for seq in range(3, 23):  # the 12th makes room for a younger generation, the 23rd for another
+        now += 20
+        history.add([entry(seq, f"busy{seq}")])
+        assert history.missed("/feed", {"quiet": 0}, 1, PLENTY) == []
+    assert (history.floor, len(history._dropped_before)) == (0, 11)
+    now += 20
+    history.add([entry(23, "busy23")])
+    assert history.floor == 11
+    assert history.missed("/feed", {"quiet": 0}, 1, PLENTY) is None
+    assert history.missed("/feed", {"quiet": 0}, 11, PLENTY) == []
+
+
+def test_many_places_dropped_at_once_change_generations_as_they_go() -> None:
+    """Else what is known of quiet places could grow far beyond its bound."""
+    now = 0.0
+    history = History(10, 1 << 30, quiet_places=100, clock=lambda: now)
+    history.begin(0)
+    for seq in range(1, 2001):
+        history.add([entry(seq, f"room{seq}")])
+    now = 20
+    history.add([PushEntry(2001, 2000)])
+    assert len(history._dropped) + len(history._dropped_before) <= 202
