@@ -140,7 +140,7 @@ class Preferences(Part):
         switch: Switch = getattr(self.channels, channel)
         if not switch.enabled:
             return "channel_off"
-        said = self._said(topic, channel)
+        said = self.says(topic, channel)
         if said is False:
             return "topic_off"
         if self._gathers(topic, priority, channel):
@@ -162,30 +162,49 @@ class Preferences(Part):
 
     def means(self, topic: Topic, channel: ChannelKind) -> bool:
         """Whether a topic reaches a channel, apart or in the digest, as long as the channel is used."""
-        said = self._said(topic, channel)
+        said = self.says(topic, channel)
         return self._means_unsaid(topic, channel) if said is None else said
 
-    def to_store(self) -> dict[str, Any]:
+    def to_store(self, before: "Preferences | None" = None) -> dict[str, Any]:
         """What the person said, without what goes without saying.
 
-        A client may send back all it was shown: what it repeats of the defaults must not outlast a
-        change of the digest.
+        What they say that is the default anyway must not outlast a change of the digest; what they said
+        `before` must.
         """
-        document = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        document = self._document()
         if "topics" in document:
-            rows = {topic: self._own_choices(topic) for topic in TOPICS}
+            rows = {topic: self._own_choices(topic, before or DEFAULT) for topic in TOPICS}
             document["topics"] = {topic: row for topic, row in rows.items() if row}
         return document
 
-    def _own_choices(self, topic: Topic) -> dict[ChannelKind, bool]:
-        said = {channel: self._said(topic, channel) for channel in CHANNELS}
+    def put_back(self, before: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
+        """What to store in place of what was said before, of which this was shown.
+
+        Who sends all of it back says only what they changed: the rest must not outlast what it came from.
+        """
+        said = _readable(before)
+        changed = self
+        if self._says_every_choice():
+            changed = Preferences.model_validate(_changed(self._document(), shown, said))
+        return changed.to_store(Preferences.model_validate(said))
+
+    def _document(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def _says_every_choice(self) -> bool:
+        """As only what was shown does: by hand, people name what differs."""
+        return all(self.says(topic, channel) is not None for topic in TOPICS for channel in CHANNELS)
+
+    def _own_choices(self, topic: Topic, before: "Preferences") -> dict[ChannelKind, bool]:
+        said = {channel: self.says(topic, channel) for channel in CHANNELS}
         return {
             channel: wanted
             for channel, wanted in said.items()
-            if wanted not in (None, self._means_unsaid(topic, channel))
+            if wanted is not None
+            and (wanted != self._means_unsaid(topic, channel) or wanted == before.says(topic, channel))
         }
 
-    def _said(self, topic: Topic, channel: ChannelKind) -> bool | None:
+    def says(self, topic: Topic, channel: ChannelKind) -> bool | None:
         said: bool | None = getattr(getattr(self.topics, topic), channel)
         return said
 
@@ -244,7 +263,9 @@ def _without(part: Any, places: Sequence[Sequence[str | int]]) -> Any:
 
 def merge(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """What to store after a JSON Merge Patch (RFC 7396); a ValidationError where the outcome is wrong."""
-    return Preferences.model_validate(_merged(_readable(document), patch, _DEPTH)).to_store()
+    said = _readable(document)
+    merged = Preferences.model_validate(_merged(said, patch, _DEPTH))
+    return merged.to_store(Preferences.model_validate(said))
 
 
 def effective(document: Mapping[str, Any], now: datetime | None = None) -> dict[str, Any]:
@@ -260,6 +281,20 @@ def effective(document: Mapping[str, Any], now: datetime | None = None) -> dict[
         if now is None or mute.holds(now)
     ]
     return whole
+
+
+def _changed(
+    document: Mapping[str, Any], shown: Mapping[str, Any], said: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A document without what it only repeats of what was shown, and was never said."""
+    kept: dict[str, Any] = {}
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            if part := _changed(value, shown.get(name, {}), said.get(name, {})):
+                kept[name] = part
+        elif value != shown.get(name) or said.get(name) is not None:
+            kept[name] = value
+    return kept
 
 
 def _merged(target: object, patch: object, depth: int) -> Any:

@@ -11,6 +11,8 @@ from gateways.http.route import Call, Reply, Route, answer
 from gateways.problems import from_validation, invalid
 from routing.preferences import Preferences, effective, merge
 from routing.rescheduling import reschedule
+from routing.wall_clock import zone_named
+from schemas.db import Source
 
 Document = dict[str, Any]
 
@@ -61,15 +63,17 @@ def check_size(value: dict[str, Any]) -> None:
 
 async def get_preferences(call: Call[None, None]) -> web.Response:
     said = await call.gateway.notifying.preferences.get(call.gateway.pool, call.principal.id)
-    return await _shown(call, said)
+    return answer(await _shown(call, call.gateway.pool, said))
 
 
 async def put_preferences(call: Call[None, Preferences]) -> web.Response:
-    said, user = call.body.to_store(), call.principal.id
+    store, user = call.gateway.notifying.preferences, call.principal.id
     async with call.gateway.pool.acquire() as tx, tx.transaction():
-        await call.gateway.notifying.preferences.put(tx, user, said)
+        before = await store.lock(tx, user)
+        said = call.body.put_back(before, await _shown(call, tx, before))
+        await store.put(tx, user, said)
         await reschedule(tx, user, call.gateway.clock)
-    return await _shown(call, said)
+    return answer(await _shown(call, call.gateway.pool, said))
 
 
 async def patch_preferences(call: Call[None, Document]) -> web.Response:
@@ -82,15 +86,18 @@ async def patch_preferences(call: Call[None, Document]) -> web.Response:
             raise from_validation(error) from None
         await store.put(tx, user, said)
         await reschedule(tx, user, call.gateway.clock)
-    return await _shown(call, said)
+    return answer(await _shown(call, call.gateway.pool, said))
 
 
-async def _shown(call: Call[None, Any], said: Mapping[str, Any]) -> web.Response:
+async def _shown(call: Call[None, Any], source: Source, said: Mapping[str, Any]) -> Document:
+    """All that holds: where nothing is said of language and zone, those of the profile."""
     shown = effective(said, call.gateway.clock.now())
-    if "locale" not in said:  # then that of the profile holds
-        user = await call.gateway.users.get(call.gateway.pool, call.principal.id)
+    user = await call.gateway.users.get(source, call.principal.id)
+    if "locale" not in said:
         shown["locale"] = (user and user.locale) or shown["locale"]
-    return answer(shown)
+    quiet = shown["quiet_hours"]
+    quiet["tz"] = quiet["tz"] or str(zone_named(user.tz if user else None))
+    return shown
 
 
 PATH = "/v1/me/preferences"
@@ -112,7 +119,8 @@ ROUTES = (
         path=PATH,
         handler=put_preferences,
         summary="Replace my preferences",
-        description="Absent members have their defaults from now on.",
+        description="Absent members have their defaults from now on. Whoever sends back all that was shown"
+        " says only what they changed of it: the rest goes on following the digest and the profile.",
         tag="me",
         scopes=("user",),
         body=Whole(Preferences),

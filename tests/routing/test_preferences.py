@@ -250,8 +250,9 @@ def test_a_wrong_value_is_refused_with_its_path(document: dict[str, Any], path: 
 
 
 def test_a_patch_merges_and_null_takes_away() -> None:
+    said = prefers(**EXAMPLE).to_store()
     stored = merge(
-        EXAMPLE, {"topics": {"likes": {"push": None, "email": True}}, "quiet_hours": {"enabled": False}}
+        said, {"topics": {"likes": {"push": None, "email": True}}, "quiet_hours": {"enabled": False}}
     )
     assert stored["topics"] == {}  # e-mails of likes go without saying while the digest gathers them
     assert stored["quiet_hours"] == EXAMPLE["quiet_hours"] | {"enabled": False}
@@ -293,6 +294,64 @@ def test_sending_back_what_was_shown_changes_nothing_even_later(document: dict[s
     sent_back = Preferences.model_validate(effective(stored)).to_store()
     before, after = (merge(one, {"digest": {"mode": mode}}) for one in (stored, sent_back))
     assert effective(after) == effective(before)
+
+
+DIGESTS: dict[str, dict[str, Any]] = {
+    "a topic more": {"topics": ["likes"]},
+    "another channel": {"channel": "telegram"},
+    "off": {"mode": "off"},
+}
+
+
+def put_back(stored: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """What is stored when somebody sends back all they were shown, but for these changes."""
+    shown = effective(stored)
+    return Preferences.model_validate(shown | changes).put_back(stored, shown)
+
+
+@pytest.mark.parametrize("digest", DIGESTS.values(), ids=DIGESTS)
+def test_who_sends_back_all_and_another_digest_says_nothing_else(digest: dict[str, Any]) -> None:
+    stored = put_back({}, digest=effective({})["digest"] | digest)
+    assert (stored.get("topics", {}), stored["digest"]) == ({}, digest)
+
+
+def test_what_goes_into_the_digest_follows_it_when_all_is_sent_back() -> None:
+    gathered = Preferences.model_validate(put_back({}, digest=DIGESTS["a topic more"]))
+    assert gathered.wants("likes", "standard", "email") == "digest"
+    moved = Preferences.model_validate(put_back({}, digest=DIGESTS["another channel"]))
+    wishes = [moved.wants("milestones", "batch", channel) for channel in ("telegram", "email")]
+    assert wishes == ["digest", "topic_off"]
+    ended = Preferences.model_validate(put_back({}, digest=DIGESTS["off"]))
+    wishes = [ended.wants("milestones", "batch", channel) for channel in ("in_app", "email")]
+    assert wishes == ["send", "topic_off"]
+
+
+def test_who_names_a_choice_says_it_whatever_was_shown() -> None:
+    said = {"topics": {"likes": {"email": False}}, "digest": {"topics": ["likes"]}}
+    stored = prefers(**said).put_back({}, effective({}))
+    assert stored == said
+    assert prefers(**said).put_back(stored, effective(stored)) == said
+
+
+@given(documents(), documents())
+def test_sending_back_all_with_another_digest_does_what_a_patch_of_the_digest_does(
+    document: dict[str, Any], other: dict[str, Any]
+) -> None:
+    stored = Preferences.model_validate(document).to_store()
+    digest = effective(other)["digest"]
+    sent_back, patched = put_back(stored, digest=digest), merge(stored, {"digest": digest})
+    assert effective(sent_back) == effective(patched)
+    assert effective(put_back(sent_back)) == effective(patched)
+
+
+@given(documents(), documents())
+def test_what_was_said_outlasts_a_digest_it_made_no_difference_to(
+    document: dict[str, Any], other: dict[str, Any]
+) -> None:
+    stored = Preferences.model_validate(document).to_store()
+    before, between = (effective(one)["digest"] for one in (document, other))
+    again = merge(merge(stored, {"digest": between}), {"digest": before})
+    assert effective(again) == effective(stored)
 
 
 @given(documents(), st.sampled_from(TOPICS), st.sampled_from(CHANNELS))

@@ -75,7 +75,7 @@ function Windows({ quiet, set, errors }) {
 
 function Zone({ quiet, set, errors, zone }) {
   return html`<${Field} label="Time zone" error=${errorAt(errors, "quiet_hours.tz")}
-    hint="Left empty: that of your profile (${zone}).">${(given) => html`
+    hint="Cleared, it is that of your profile.">${(given) => html`
     <input ...${given} class="input" name="quiet-zone" list="zones-of-quiet" autocomplete="off" spellcheck=${false}
       placeholder=${zone} value=${quiet.tz ?? ""}
       onInput=${({ target }) => set(["quiet_hours", "tz"], target.value.trim() || null)} />

@@ -54,6 +54,46 @@ async def test_what_is_shown_may_be_put_back(ann: Caller) -> None:
     assert (await ann.call("PUT", PATH, json=shown)).json == shown
 
 
+@pytest.mark.parametrize("digest", [{"topics": ["likes"]}, {"channel": "telegram"}, {"mode": "off"}])
+async def test_who_puts_back_what_was_shown_with_another_digest_changes_the_digest_alone(
+    nobody: Caller, ann: Caller, digest: dict[str, Any]
+) -> None:
+    shown = (await ann.get(PATH)).json
+    put = await ann.call("PUT", PATH, json=shown | {"digest": shown["digest"] | digest})
+    patched = await patch(nobody.being("bob"), {"digest": digest})
+    assert put.json == patched.json
+    put = await ann.call("PUT", PATH, json=put.json | {"digest": shown["digest"]})
+    assert put.json == shown
+
+
+async def test_what_is_put_by_name_is_said_before_and_after(ann: Caller) -> None:
+    said = {"topics": {"likes": {"email": False}}, "digest": {"topics": ["likes"]}}
+    for _ in range(2):
+        put = await ann.call("PUT", PATH, json=said)
+        assert put.json["topics"]["likes"]["email"] is False
+
+
+async def test_the_zone_of_quiet_hours_is_that_of_the_profile_until_another_is_preferred(
+    ann: Caller, service: Caller
+) -> None:
+    assert (await ann.get(PATH)).json["quiet_hours"]["tz"] == "UTC"
+    await service.call("PUT", "/v1/users/ann", json={"tz": "Europe/Berlin"})
+    assert (await ann.get(PATH)).json["quiet_hours"]["tz"] == "Europe/Berlin"
+    shown = (await patch(ann, {"quiet_hours": {"tz": "Asia/Tokyo"}})).json
+    assert shown["quiet_hours"]["tz"] == "Asia/Tokyo"
+    assert (await ann.call("PUT", PATH, json=shown)).json == shown
+    assert (await patch(ann, {"quiet_hours": {"tz": None}})).json["quiet_hours"]["tz"] == "Europe/Berlin"
+
+
+async def test_what_is_put_back_goes_on_following_the_profile(ann: Caller, service: Caller) -> None:
+    await service.call("PUT", "/v1/users/ann", json={"tz": "Europe/Berlin", "locale": "de"})
+    shown = (await ann.get(PATH)).json
+    assert (await ann.call("PUT", PATH, json=shown)).json == shown
+    await service.call("PUT", "/v1/users/ann", json={"tz": "Asia/Tokyo", "locale": "fr"})
+    moved = (await ann.get(PATH)).json
+    assert (moved["quiet_hours"]["tz"], moved["locale"]) == ("Asia/Tokyo", "fr")
+
+
 async def test_patch_merges_and_null_brings_the_default_back(ann: Caller) -> None:
     quiet = {
         "enabled": True,
