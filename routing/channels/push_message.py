@@ -62,7 +62,9 @@ def _android(message: Rendered, key: str, ttl: int | None) -> messaging.AndroidC
     so that many of them may wait for a phone that is off.
     """
     shown = messaging.AndroidNotification(
-        tag=key, channel_id=_short(message.topic, MOST_APPLE) if message.topic else None
+        tag=key,
+        channel_id=_short(message.topic, MOST_APPLE) if message.topic else None,
+        notification_count=message.badge,
     )
     priority = "high" if message.urgent else "normal"
     return messaging.AndroidConfig(collapse_key=key, priority=priority, ttl=ttl, notification=shown)

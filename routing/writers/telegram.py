@@ -5,11 +5,11 @@ from typing import Final, assert_never
 
 from routing.channels.base import Rendered, UnwritableError
 from routing.channels.telegram_text import MOST_UNITS, Part, TelegramText, length
-from routing.model import Code, Content, Digest, DigestItem, Endpoint, Notification, Recipient
+from routing.model import Code, Content, Digest, Endpoint, Notification, Recipient
 from routing.text import MAX_TEXT, MAX_TITLE, plain
 from routing.texts import Texts
-from routing.topics import TOPICS
 from routing.writers.base import absolute
+from routing.writers.digest import Layout, laid_out
 
 MOST_ITEMS: Final = 40
 """Telegram shows at most 100 bold and linked stretches in one message."""
@@ -30,7 +30,7 @@ class TelegramWriter:
             case Notification():
                 return self._notification(content, texts)
             case Digest():
-                return self._digest(content, texts)
+                return self._digest(content, texts, recipient.tz)
             case Code():
                 raise UnwritableError("no code is sent to Telegram: a chat is linked by /start")
             case _:
@@ -54,12 +54,11 @@ class TelegramWriter:
             urgent=told.priority == "immediate",
         )
 
-    def _digest(self, digest: Digest, texts: Texts) -> TelegramText:
-        weekly = digest.mode == "weekly"
-        title = texts.say("Your weekly digest") if weekly else texts.say("Your daily digest")
-        parts, shown = [Part(title, bold=True)], 0
+    def _digest(self, digest: Digest, texts: Texts, tz: str | None) -> TelegramText:
+        layout = laid_out(digest, texts, public_url=self._url, tz=tz)
+        parts, shown = [Part(layout.title, bold=True)], 0
         room = MOST_UNITS - FOOT - length(parts)
-        for lines in self._items(digest, texts):
+        for lines in _items(layout):
             room -= length(lines)
             if room < 0 or shown == MOST_ITEMS:
                 break
@@ -68,21 +67,15 @@ class TelegramWriter:
         parts.append(Part("\n\n"))
         if left := len(digest.items) - shown:
             parts += [Part(texts.many("and {n} more", "and {n} more", left)), Part("\n")]
-        url = f"{self._url}/"
-        parts.append(Part(texts.say("See all"), url=url))
+        parts.append(Part(texts.say("See all"), url=layout.url))
         text = "".join(part.text for part in parts)
-        return TelegramText(title=title, text=text, parts=tuple(parts), url=url, topic="digest")
+        return TelegramText(title=layout.title, text=text, parts=tuple(parts), url=layout.url, topic="digest")
 
-    def _items(self, digest: Digest, texts: Texts) -> Iterator[list[Part]]:
-        """What is said of each item; of the first of a topic with the topic's name above."""
-        for topic in dict.fromkeys(item.topic for item in digest.items):
-            name = texts.say(TOPICS[topic])
-            heading = [Part("\n\n"), Part(name[:1].upper() + name[1:], bold=True)]
-            for item in digest.items:
-                if item.topic == topic:
-                    yield [*heading, *self._line(item)]
-                    heading = []
 
-    def _line(self, item: DigestItem) -> list[Part]:
-        title = plain(item.title, MAX_TITLE)
-        return [Part("\n• "), Part(title, url=absolute(self._url, item.url) if item.url else None)]
+def _items(layout: Layout) -> Iterator[list[Part]]:
+    """What is said of each item; of the first of a topic with the topic's name above."""
+    for group in layout.groups:
+        heading = [Part("\n\n"), Part(group.heading, bold=True)]
+        for line in group.lines:
+            yield [*heading, Part("\n• "), Part(line.title, url=line.url)]
+            heading = []

@@ -8,6 +8,8 @@ from routing.channels.base import UnwritableError
 from routing.channels.telegram_text import MOST_UNITS, TelegramText, cut, units
 from routing.members import TOPICS
 from routing.model import Content
+from routing.texts import Texts
+from routing.writers.digest import laid_out
 from routing.writers.telegram import MOST_ITEMS, TelegramWriter
 from tests.routing.writers.told import URL, code, digest, endpoint, item, recipient, tip
 
@@ -52,11 +54,11 @@ def test_what_people_write_stays_text() -> None:
     assert links(made) == []
 
 
-def test_a_digest_is_grouped_by_topic() -> None:
+def test_a_digest_is_grouped_by_topic_the_most_urgent_first_and_each_item_leads_somewhere() -> None:
     made = written(
         digest(
-            item(topic="likes", title="Bob liked your post", url="/p/1"),
             item(topic="follows", title="Eve follows you"),
+            item(topic="likes", title="Bob liked your post", url="/p/1"),
             item(topic="likes", title="Dan liked your video"),
         )
     )
@@ -64,7 +66,17 @@ def test_a_digest_is_grouped_by_topic() -> None:
         "Your weekly digest\n\nLikes\n• Bob liked your post\n• Dan liked your video"
         "\n\nPeople you follow and new followers\n• Eve follows you\n\nSee all"
     )
-    assert links(made) == [f"{URL}/p/1", f"{URL}/"]
+    inbox = f"{URL}/notifications"
+    assert links(made) == [f"{URL}/p/1", inbox, inbox, inbox]
+
+
+def test_a_digest_lists_what_a_mail_of_it_lists() -> None:
+    told = digest(*(item(topic=topic, title=f"{n}") for topic in ("likes", "tips") for n in range(20)))
+    layout = laid_out(told, Texts.of("en"), public_url=URL, tz=None)
+    lists = [[group.heading, *(f"• {line.title}" for line in group.lines)] for group in layout.groups]
+    made = written(told)
+    assert [part.split("\n") for part in made.text.split("\n\n")[1:-1]] == lists
+    assert "and 24 more" in made.text
 
 
 def test_a_digest_is_in_the_language_of_its_reader() -> None:
