@@ -132,6 +132,12 @@ DECISIONS = Counter(
     ["stage", "channel", "action", "reason"],
     registry=REGISTRY,
 )
+UNSENT = Counter(
+    "hub_deliveries_unsent",
+    "Deliveries that ended without reaching anybody, or perhaps so, for other reasons than a decision",
+    ["channel", "status", "reason"],
+    registry=REGISTRY,
+)
 ATTEMPTS = Counter(
     "hub_delivery_attempts",
     "Attempts to deliver, by what the provider made of them",
@@ -178,6 +184,7 @@ for _metric in (
     HANDLED,
     GROUP_ERRORS,
     DECISIONS,
+    UNSENT,
     ATTEMPTS,
     CALL_SECONDS,
     SENT_SECONDS,

@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 AGAIN: Final = "sending"
 """The stage of these decisions, in the metrics."""
+WANTED: Final = "preferences"
+"""Why something is sent."""
 UNREADABLE: Final = "unreadable"
 UNRENDERABLE: Final = "unrenderable"
 FORGOTTEN: Final = "expired"
@@ -101,7 +103,8 @@ class Preparing:
                 said = {"delivery": str(delivery.id), "error": kind}
                 log.error("a delivery cannot be decided about, and fails", **said)  # noqa: TRY400  a trace shows content
                 failed = _failure(delivery, UNREADABLE, f"it cannot be decided about: {kind}")
-                await self._deliveries.finish(tx, owner, [failed], now)
+                if await self._deliveries.finish(tx, owner, [failed], now):
+                    _count_unsent([delivery], [failed])
         return ready
 
     async def _prepare(
@@ -114,6 +117,7 @@ class Preparing:
         done = await self._deliveries.finish(tx, owner, found.away, now) if found.away else set()
         if gathered := [item for one, item in found.gathered.items() if one in done]:
             await self._digests.add(tx, gathered, now)
+        _count_unsent(claimed, [one for one in found.away if one.id in done])
         for labels, count in found.decided.items():
             telemetry.DECISIONS.labels(AGAIN, *labels).inc(count)
         return found.ready
@@ -128,21 +132,24 @@ class Preparing:
     ) -> None:
         if told is None:
             reason = PROVED if delivery.verification_id else FORGOTTEN
+            found.decided[delivery.channel, "drop", reason] += 1
             found.away.append(_put_away(delivery, "dropped", reason))
             return
         if isinstance(told, Unreadable):
             found.away.append(_failure(delivery, UNREADABLE, told.why))
             return
         endpoint, decision = _decided(delivery, told, mailed, now)
-        found.decided[decision.channel, decision.action, decision.reason] += 1
-        if item := _gathered(delivery, told, decision):
+        if decision.action == "send":
+            self._write(found, delivery, endpoint, told, mailed)
+            return
+        item = _gathered(delivery, told, decision)
+        found.decided[decision.channel, "digest" if item else decision.action, decision.reason] += 1
+        if item:
             # Each by itself would wait for the one before, an hour each.
             found.gathered[delivery.id] = item
             found.away.append(replace(_put_away(delivery, "dropped", decision.reason), outcome="gathered"))
         elif decision.action == "hold":
             found.away.append(_put_away(delivery, "held", decision.reason, decision.until))
-        elif decision.action == "send":
-            self._write(found, delivery, endpoint, told, mailed)
         else:
             found.away.append(_put_away(delivery, "dropped", decision.reason))
 
@@ -160,9 +167,18 @@ class Preparing:
             log.error("a delivery cannot be written, and fails", **said)  # noqa: TRY400  a trace shows content
             found.away.append(_failure(delivery, UNRENDERABLE, f"it cannot be written: {kind}"))
             return
+        found.decided[delivery.channel, "send", WANTED] += 1
         found.ready.append(Prepared(delivery, endpoint, message))
         if not isinstance(told.content, Code):
             mailed.add(delivery.user_id)
+
+
+def _count_unsent(deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
+    """What was dropped is counted among the decisions."""
+    channels = {one.id: one.channel for one in deliveries}
+    for one in outcomes:
+        if one.status == "failed":
+            telemetry.UNSENT.labels(channels[one.id], one.status, one.reason).inc()
 
 
 def _put_away(delivery: Delivery, status: str, reason: str, until: datetime | None = None) -> Outcome:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 
+from bus import telemetry
 from bus.tasks import cancelled, forever
 from routing import digest
 from routing.members import ChannelKind
@@ -69,6 +70,9 @@ class Scheduler:
             leaving = [_delivery(one, people.get(one.user_id), now) for one in closed if one.id not in moved]
             if leaving:
                 await self._deliveries.insert(tx, leaving)
+        for each in leaving:
+            if each.status == "dropped":
+                telemetry.UNSENT.labels(each.channel, each.status, each.reason).inc()
         log.debug("digests are due", closed=len(leaving), moved=len(moved))
         return len(closed)
 

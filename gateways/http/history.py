@@ -104,7 +104,7 @@ async def get_history(call: Call[HistoryFilter, None]) -> web.Response:
 
 
 def _item(one: StoredDecision, told: Told, titles: Mapping[UUID, str]) -> dict[str, Any]:
-    sent = {each.endpoint_id: each for each in told.deliveries.get((one.event_id, one.user_id), ())}
+    sent = {each.endpoint_id: each for each in told.deliveries_of(one)}
     gathered = told.gathered(one)
     ways = [_way(each, told, sent, gathered) for each in one.decided]
     return {
@@ -134,7 +134,8 @@ def _way(
     if carrier is not None and carrier.left_out is not None:
         return {**shown, "outcome": "not", "reason": carrier.left_out, "status": None, "until": None}
     if carrier is not None and carrier.state == "open":
-        return {**shown, "outcome": "waiting", "reason": GATHERED[carrier.kind], "status": None}
+        waits = {"outcome": "waiting", "reason": GATHERED[carrier.kind], "until": rfc3339(carrier.due_at)}
+        return {**shown, **waits, "status": None}
     if delivery is None:
         return {**shown, "outcome": _of_decision(chosen), "status": None}
     return {

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from gateways.gateway import Gateway
+from gateways.http.second_decisions import second_decisions
 from gateways.masking import masked, without
 from routing.members import ChannelKind
 from routing.model import Action
@@ -20,6 +21,8 @@ from schemas.store.digests import Carrier
 
 GATHERING: Final = ("email", "telegram")
 """Channels that have digests."""
+SPACED: Final = "email_spacing"
+"""Why what was on its way to an endpoint may be in a digest instead."""
 Status = Literal[
     "queued",
     "held",
@@ -51,7 +54,7 @@ class DecisionShown(Shown):
     address: str | None = Field(description="masked")
     action: Action
     reason: str
-    until: AwareDatetime | None
+    until: AwareDatetime | None = Field(description="when it is decided about again, or its digest leaves")
     at: AwareDatetime
 
 
@@ -82,7 +85,9 @@ class PersonShown(Shown):
     user: str
     notification_id: UUID
     topic: str
-    decisions: list[DecisionShown]
+    decisions: list[DecisionShown] = Field(
+        description="those on arrival, and then what put it off or dropped it later, in order of time"
+    )
     deliveries: list[DeliveryShown]
 
 
@@ -108,9 +113,17 @@ class Told:
         keys = {way: (event, user, way) for way in ways}
         found = {way: self.carriers[key] for way, key in keys.items() if key in self.carriers}
         if elsewhere := self.elsewhere.get((event, user)):
-            gathered = [each for each in decision.decided if each["action"] == "digest" and each["endpoint"]]
-            found |= {way: elsewhere for each in gathered if (way := UUID(each["endpoint"])) not in found}
+            gathered = {
+                UUID(one["endpoint"])
+                for one in decision.decided
+                if one["action"] == "digest" and one["endpoint"]
+            }
+            gathered |= {one.endpoint_id for one in self.deliveries_of(decision) if one.reason == SPACED}
+            found |= dict.fromkeys(gathered - found.keys(), elsewhere)
         return found
+
+    def deliveries_of(self, decision: StoredDecision) -> Sequence[Delivery]:
+        return self.deliveries.get((decision.event_id, decision.user_id), ())
 
 
 async def load(gateway: Gateway, decisions: Sequence[StoredDecision], deliveries: Iterable[Delivery]) -> Told:
@@ -163,13 +176,21 @@ def shown_people(told: Told) -> list[dict[str, Any]]:
             "user": one.user_id,
             "notification_id": str(one.notification_id),
             "topic": one.topic,
-            "decisions": [shown_decision(each, told.addresses, told.gathered(one)) for each in one.decided],
+            "decisions": _shown_decisions(one, told),
             "deliveries": [
-                shown_delivery(each, told.attempts.get(each.id, ()))
-                for each in told.deliveries.get((one.event_id, one.user_id), ())
+                shown_delivery(each, told.attempts.get(each.id, ())) for each in told.deliveries_of(one)
             ],
         }
         for one in told.decisions
+    ]
+
+
+def _shown_decisions(one: StoredDecision, told: Told) -> list[dict[str, Any]]:
+    """Whoever takes the last one of an endpoint has the one that counts."""
+    gathered = told.gathered(one)
+    return [
+        *(shown_decision(each, told.addresses, gathered) for each in one.decided),
+        *second_decisions(told.deliveries_of(one), told.attempts, gathered),
     ]
 
 
@@ -178,7 +199,7 @@ def shown_decision(
 ) -> dict[str, Any]:
     endpoint, until = decided["endpoint"], decided["until"]
     carrier = gathered.get(UUID(endpoint)) if endpoint else None
-    if carrier is not None and carrier.state == "open":
+    if carrier is not None and carrier.state == "open" and decided["action"] == "digest":
         until = rfc3339(carrier.due_at)
     return {
         "channel": decided["channel"],

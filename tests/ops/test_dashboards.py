@@ -131,6 +131,13 @@ def test_values_that_are_asked_for_exist() -> None:
     assert asked <= {closing.name.lower() for closing in Closing}
 
 
+def test_what_was_not_sent_is_shown_whatever_kept_it_back() -> None:
+    asked = " ".join(target["expr"] for target in PANELS["Not sent, by reason"]["targets"])
+    assert {"hub_decisions_total", "hub_deliveries_unsent_total"} <= {name for name, _ in selectors(asked)}
+    shown = {family.name for family in telemetry.WORK.collect()}
+    assert {"hub_decisions", "hub_deliveries_unsent"} <= shown, "`hub work` is who knows"
+
+
 @pytest.mark.parametrize("rule", ALERTS.values(), ids=ALERTS.keys())
 def test_an_alert_waits_says_what_it_means_and_what_to_do(rule: Any) -> None:
     assert re.fullmatch(r"\d+m", rule["for"])

@@ -1,16 +1,23 @@
 """Endpoints over HTTP: added, limited, removed, and whose they are."""
 
+from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from bus.tasks import spawn
 from gateways.gateway import Gateway
 from routing.consent import Scope
+from schemas.store.verifications import Verifications
 from tests.gateways.http.served import Answered, Caller
 from tests.gateways.telling import MAIL, reachable
+from tests.routing.gathered import gather, waiting
+from tests.waiting import until
 
 PATH = "/v1/me/endpoints"
+BROWSER = "https://push.example.com/send/gAAAA"
+"""What a browser itself gives for push."""
 
 
 @pytest.fixture
@@ -40,6 +47,12 @@ async def test_a_push_endpoint_is_active_at_once(ann: Caller) -> None:
     }
     assert added.json | shown | {"state": "active", "unsubscribed": []} == added.json
     assert await items(ann) == [added.json]
+
+
+async def test_a_push_endpoint_of_no_named_kind_is_a_token(ann: Caller) -> None:
+    added = await ann.post(PATH, json={"channel": "push", "address": "t" * 40})
+    assert (added.status, added.json["kind"]) == (201, "token")
+    assert (await add(ann, "push", "w" * 40, kind="webpush")).json["kind"] == "webpush"
 
 
 async def test_a_number_and_a_mail_address_are_pending(ann: Caller) -> None:
@@ -74,6 +87,20 @@ async def test_a_device_belongs_to_who_signed_in_last(ann: Caller, nobody: Calle
     assert [(one["state"], one["retired_reason"]) for one in await items(ann)] == [("retired", "moved")]
 
 
+async def test_a_device_that_two_bring_at_once_has_one_owner(
+    ann: Caller, nobody: Caller, gateway: Gateway
+) -> None:
+    async with gateway.pool.acquire() as tx, tx.transaction():
+        await Verifications().lock_address(tx, "push", "token")
+        both = [spawn(add(one, "push", "token"), name="add") for one in (ann, nobody.being("bob"))]
+        waiting = "SELECT count(*) = 2 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        await until(lambda: gateway.pool.fetchval(waiting))
+    for one in both:
+        assert (await one).status == 201
+    states = await gateway.pool.fetch("SELECT state FROM endpoints ORDER BY state")
+    assert [row["state"] for row in states] == ["active", "retired"]
+
+
 async def test_what_is_not_used_any_more_may_be_taken_off_the_list(ann: Caller, nobody: Caller) -> None:
     made = (await add(ann, "push", "token")).json["id"]
     bob = nobody.being("bob")
@@ -96,7 +123,6 @@ async def test_there_are_only_so_many_of_a_channel(ann: Caller) -> None:
 
 async def test_what_does_not_fit_its_channel_is_422_and_named(ann: Caller) -> None:
     for body, path in (
-        ({"channel": "push", "address": "t"}, "kind"),
         ({"channel": "push", "address": "t", "kind": "pager"}, "kind"),
         ({"channel": "sms", "address": "0151"}, "address"),
         ({"channel": "sms", "address": "+15550001111", "kind": "token"}, "kind"),
@@ -105,6 +131,9 @@ async def test_what_does_not_fit_its_channel_is_422_and_named(ann: Caller) -> No
         ({"channel": "email", "address": f"{'x' * 300}@example.com"}, "address"),
         ({"channel": "push", "address": "a\x00b", "kind": "token"}, "address"),
         ({"channel": "push", "address": "x" * 5000, "kind": "token"}, "address"),
+        ({"channel": "push", "address": f'{{"endpoint":"{BROWSER}"}}', "kind": "webpush"}, "address"),
+        ({"channel": "push", "address": BROWSER, "kind": "webpush"}, "address"),
+        ({"channel": "push", "address": BROWSER}, "address"),
         ({"channel": "telegram", "address": "4242"}, "channel"),
         ({"channel": "fax", "address": "1"}, "channel"),
         ({"address": "1"}, "channel"),
@@ -172,3 +201,38 @@ async def test_what_was_unsubscribed_is_shown_and_bringing_it_again_is_consent(
     assert (await add(ann, "email", MAIL)).json["unsubscribed"] == []
     entries = await notifying.ledger.of_address(gateway.pool, "email", MAIL)
     assert {(one.source, one.user_id) for one in entries if one.allowed} == {("settings", "ann")}
+
+
+async def gathered(gateway: Gateway, endpoint: UUID) -> None:
+    """Something of ann's digest waits at a mail address."""
+    now = gateway.clock.now()
+    await gather(gateway.pool, now, [waiting("ann", "email", endpoint, now + timedelta(days=1))])
+
+
+async def place(gateway: Gateway) -> UUID:
+    """Where ann's open digest is to leave."""
+    found: UUID = await gateway.pool.fetchval("SELECT endpoint_id FROM digests WHERE state = 'open'")
+    return found
+
+
+async def test_what_is_gathered_at_a_removed_address_leaves_by_another(ann: Caller, gateway: Gateway) -> None:
+    first, second = await reachable(gateway), await reachable(gateway, address="b@example.com")
+    await gathered(gateway, first)
+    assert (await ann.call("DELETE", f"{PATH}/{second}")).status == 204
+    assert await place(gateway) == first
+    second = await reachable(gateway, address="c@example.com")
+    assert (await ann.call("DELETE", f"{PATH}/{first}")).status == 204
+    assert await place(gateway) == second
+
+
+async def test_an_address_of_the_profile_brought_again_takes_along_what_is_gathered(
+    ann: Caller, service: Caller, gateway: Gateway
+) -> None:
+    await service.call("PUT", "/v1/users/ann", json={"email": MAIL})
+    [mine] = await items(ann)
+    removed = await reachable(gateway, address="b@example.com")
+    await ann.call("DELETE", f"{PATH}/{mine['id']}")
+    await gathered(gateway, removed)
+    await gateway.notifying.endpoints.retire(gateway.pool, "ann", removed, "bounced")
+    assert (await add(ann, "email", MAIL)).json["state"] == "active"
+    assert str(await place(gateway)) == mine["id"]

@@ -168,6 +168,10 @@ async def test_deliveries_are_listed_filtered_and_paged(admin: Caller, gateway: 
     assert await listed("status=failed") == await listed("channel=sms") == []
     first = (await admin.get("/v1/deliveries?user=ann&limit=2")).json
     assert await listed(f"user=ann&limit=2&cursor={first['next']}") == [events[0]]
+    of_an_older_version = f"1772452800000000-{first['next']}"
+    assert await listed(f"user=ann&limit=2&cursor={of_an_older_version}") == [events[0]]
+    for wrong in ("x", "-", "1-zz", first["next"][1:]):
+        assert (await admin.get(f"/v1/deliveries?cursor={wrong}")).paths == ["cursor"], wrong
     assert first["items"][0]["address"] == "a…@example.com"
     assert first["items"][0]["priority"] == "immediate"
     for query, path in (("status=lost", "status"), ("channel=in_app", "channel"), ("user=%20", "user")):
