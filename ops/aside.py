@@ -9,6 +9,7 @@ from bus import parked
 from ops.pool import database
 from ops.settings import Settings
 from schemas.clock import SystemClock
+from schemas.store.dead_updates import DeadUpdate, DeadUpdates, ShownUpdate
 from schemas.store.deliveries import Deliveries, Delivery, Filter
 from schemas.store.walks import DeadWalk, Walks
 
@@ -16,6 +17,8 @@ DELIVERIES: Final = "deliveries"
 """Stands beside the groups: what failed on its way to people."""
 WALKS: Final = "walks"
 """Likewise: audiences that were not told to the end."""
+UPDATES: Final = "updates"
+"""Likewise: what people told the bot of Telegram, and it could not handle."""
 AT_A_TIME: Final = 1000
 
 
@@ -80,3 +83,21 @@ async def redrive_walks(settings: Settings, events: Sequence[UUID] | None) -> in
     """Let the walks upon these events go on where they stand, or all that were given up."""
     async with database(settings) as pool:
         return await Walks().redrive(pool, events)
+
+
+async def dead_updates(settings: Settings, limit: int) -> list[DeadUpdate]:
+    """Answer updates of Telegram that were given up; the latest first."""
+    async with database(settings) as pool:
+        return await DeadUpdates().find(pool, limit)
+
+
+async def show_update(settings: Settings, number: int) -> ShownUpdate | None:
+    """Answer everything about an update, whatever became of it."""
+    async with database(settings) as pool:
+        return await DeadUpdates().show(pool, number)
+
+
+async def redrive_updates(settings: Settings, numbers: Sequence[int] | None) -> int:
+    """Have these updates handled after all, or all that were given up."""
+    async with database(settings) as pool:
+        return await DeadUpdates().redrive(pool, numbers, SystemClock().now())

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from ops.embedded.account import ours
+from routing.dispatcher import DRAIN_S
 
 log = structlog.get_logger(__name__)
 
@@ -18,7 +19,7 @@ STEADY_S: Final = 30.0
 """Who lived longer is brought back at once; the others after a pause that grows."""
 PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
-END_S: Final = 10.0
+END_S: Final = DRAIN_S + 5  # what it says to Telegram just then may be said to the end
 COMMAND: Final = (sys.executable, "-P", "-c", "from ops.cli import main; main()", "bot")
 
 

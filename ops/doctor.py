@@ -28,6 +28,7 @@ WEB: Final = Path(__file__).parent.parent / "gateways" / "web"
 GIVEN_UP: Final = {
     "events": "parked WHERE state = 'dead'",
     "walks": "walks WHERE state = 'dead'",
+    "updates of Telegram": "telegram_updates WHERE state = 'dead'",
     "failed deliveries": "deliveries WHERE status = 'failed'",
 }
 

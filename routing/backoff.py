@@ -6,7 +6,7 @@ from typing import Final
 
 from bus.retry import Retry
 
-# How often is not counted: the last attempt is when the day since the delivery was made has passed.
+# How often is not counted: the last attempt is when it was tried for a day, holds and pauses aside.
 DELIVERIES: Final = Retry(first=timedelta(seconds=15), factor=3, longest=timedelta(hours=4))
 # A batch is repeated sooner: its fate is open, and the same key makes a repeat harmless.
 BATCHES: Final = Retry(first=timedelta(seconds=2), factor=3, longest=timedelta(hours=1))

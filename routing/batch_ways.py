@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime
 from time import perf_counter
-from uuid import UUID
 
 from routing.backoff import BATCHES, KEPT, next_attempt
 from routing.breaker import Breaker
@@ -16,20 +15,24 @@ from routing.errors import (
     MessageRejectedError,
 )
 from routing.preparing import Prepared
-from routing.ways import GAVE_UP, LaneParts, Way
+from routing.ways import GAVE_UP, LaneParts, Way, unexpected
 from schemas.db import Connection
 from schemas.ids import uuid7
+from schemas.store.deliveries import Outcome
 from schemas.store.email_batches import Batch, EmailBatches
 from schemas.store.providers import Gate
 
 ENDED = "the process that was sending it ended"
+UNTRIED = "nobody called for it"
+REFUSED = "the call that it was part of was refused, maybe for another"
 
 
 class BatchWay(Way):
     """Sends many mails in one call.
 
     An attempt that may have been taken keeps its batch open: it is repeated as it was, whoever does so. One
-    that surely was not taken dissolves it, and its deliveries are decided about anew.
+    that surely was not taken dissolves it, and its deliveries are decided about anew: so nothing waits in a
+    batch that may still be taken back.
     """
 
     def __init__(self, channel: BatchChannel, breaker: Breaker, parts: LaneParts) -> None:
@@ -37,6 +40,8 @@ class BatchWay(Way):
         self._many = channel
         self._batches = EmailBatches()
         self._lease_s = parts.lease.total_seconds()
+        self._size = channel.most
+        """So many mails make a batch: fewer after a refusal of all, until the one at fault is found."""
 
     async def owes(self) -> bool:
         now = self._parts.clock.now()
@@ -46,7 +51,7 @@ class BatchWay(Way):
         return await self._limits.take(self._parts.pool, self._many.pace)
 
     async def work(self, gate: Gate, tokens: int) -> bool:
-        batch = await self._left() or await self._store()
+        batch = await self._left() or await self._store(1 if gate.probe else self._size)
         if batch is None:
             await self._limits.give_back(self._parts.pool, tokens)
             return False
@@ -58,56 +63,36 @@ class BatchWay(Way):
     async def _left(self) -> Batch | None:
         """Take a batch that must be repeated."""
         parts, now = self._parts, self._parts.clock.now()
-        batch = await self._batches.claim(parts.pool, self._many.provider, parts.owner, now, self._lease_s)
-        if batch and batch.left_behind:
-            self.batch = batch.id
-            await self._deliveries.note(
-                parts.pool, str(batch.id), batch.deliveries, now, outcome="ambiguous", detail=ENDED
-            )
+        place = self._many.provider, parts.owner, now, self._lease_s
+        async with parts.pool.acquire() as tx, tx.transaction():
+            while (batch := await self._batches.claim(tx, *place)) and batch.attempts == 1:
+                await self._dissolve(tx, batch, UNTRIED, now)  # earlier versions left such behind
+            if batch and batch.left_behind:
+                await self._deliveries.note(
+                    tx, str(batch.id), batch.deliveries, now, outcome="ambiguous", detail=ENDED
+                )
         return batch
 
-    async def _store(self) -> Batch | None:
+    async def _store(self, most: int) -> Batch | None:
         """Make a batch of what is due; None if nothing of it is wanted any more."""
-        parts, now = self._parts, self._parts.clock.now()
-        claimed = await self._claim(parts.pool, now, self._many.most)
-        if not claimed:
-            return None
-        self.held = [one.id for one in claimed]
+        parts, now, key = self._parts, self._parts.clock.now(), uuid7()
+        provider = self._many.provider
         async with parts.pool.acquire() as tx, tx.transaction():
             await self._batches.one_at_a_time(tx)
-            under_way = await self._batches.under_way(tx, claimed, batching=self._many.provider)
-            ready = await parts.preparing.prepare(tx, parts.owner, claimed, now, under_way=under_way)
-            first, *others = _parted(ready) or [[]]
-            for few in others:
-                await self._join(tx, few, None, now)
-            return await self._join(tx, first, parts.owner, now)
+            claimed = await self._batches.gather(tx, key, now, provider=provider, limit=most)
+            if not claimed:
+                return None
+            under_way = await self._batches.under_way(tx, claimed)
+            ready = await parts.preparing.prepare(tx, str(key), claimed, now, under_way=under_way)
+            if not ready:
+                return None
+            mails = {one.delivery.id: self._written(one) for one in ready}
+            return await self._batches.store(
+                tx, key, provider=provider, mails=mails, owner=parts.owner, now=now, lease_s=self._lease_s
+            )
 
-    async def _join(
-        self, tx: Connection, ready: Sequence[Prepared], owner: str | None, now: datetime
-    ) -> Batch | None:
-        """Make one batch; without an owner whoever is free takes it."""
-        key, parts = uuid7(), self._parts
-        ids = [one.delivery.id for one in ready]
-        joined = await self._deliveries.join_batch(tx, parts.owner, ids, key, now)
-        mails = {
-            one.delivery.id: self._many.prepare(one.message, one.endpoint.address, key=str(one.delivery.id))
-            for one in ready
-            if one.delivery.id in joined
-        }
-        return await self._keep(tx, key, mails, owner, now) if mails else None
-
-    async def _keep(
-        self, tx: Connection, key: UUID, mails: dict[UUID, Mail], owner: str | None, now: datetime
-    ) -> Batch:
-        return await self._batches.store(
-            tx,
-            key,
-            provider=self._many.provider,
-            mails=mails,
-            owner=owner,
-            now=now,
-            lease_s=self._lease_s,
-        )
+    def _written(self, one: Prepared) -> Mail:
+        return self._many.prepare(one.message, one.endpoint.address, key=str(one.delivery.id))
 
     async def _send(self, batch: Batch, gate: Gate) -> None:
         parts = self._parts
@@ -116,18 +101,26 @@ class BatchWay(Way):
             if gate.probe:
                 await self.breaker.give_back(parts.pool)
             return
+        came = await self._called(batch)
+        if isinstance(came, DeliveryError):
+            async with parts.pool.acquire() as tx, tx.transaction():
+                await self._failed_as_whole(tx, batch, came, parts.clock.now())
+        else:
+            await self._settle(batch, came)
+        judged = [came] if isinstance(came, DeliveryError) else came
+        await self.breaker.judge(parts.pool, judged, parts.clock.now(), gate)
+
+    async def _called(self, batch: Batch) -> Sequence[Came] | DeliveryError:
+        """Answer what came of each mail, or of all together."""
         began = perf_counter()
         try:
-            came: Sequence[Came] = await self._many.send_batch(batch.mails, key=str(batch.id))
+            return await self._many.send_batch(batch.mails, key=str(batch.id))
         except DeliveryError as error:
+            return error
+        except Exception as error:  # noqa: BLE001  it is said, and what it did nobody knows
+            return unexpected(self._many.provider, error)
+        finally:
             self._calls.observe(perf_counter() - began)
-            now, came = parts.clock.now(), [error]
-            async with parts.pool.acquire() as tx, tx.transaction():
-                await self._failed_as_whole(tx, batch, error, now)
-        else:
-            self._calls.observe(perf_counter() - began)
-            await self._settle(batch, came)
-        await self.breaker.judge(parts.pool, came, parts.clock.now(), gate)
 
     async def _settle(self, batch: Batch, came: Sequence[Came]) -> None:
         parts, now = self._parts, self._parts.clock.now()
@@ -141,9 +134,10 @@ class BatchWay(Way):
             if not await self._batches.close(tx, batch.id, parts.owner, "done"):
                 return  # whoever took it over has the same answer, and notes it
             await self._deliveries.finish(tx, str(batch.id), outcomes, now)
-            for mail, one in zip(batch.mails, came, strict=True):
-                if isinstance(one, EndpointGoneError):
-                    await self._retire(tx, mail["to"][0], one, now)
+            answered = zip(batch.mails, came, strict=True)
+            gone = {mail["to"][0]: one for mail, one in answered if isinstance(one, EndpointGoneError)}
+            await self._retire(tx, gone, now)
+        self._size = min(self._many.most, 2 * self._size)
         self._came_after(now - batch.created_at)
 
     async def _failed_as_whole(
@@ -169,9 +163,9 @@ class BatchWay(Way):
     async def _refused(
         self, tx: Connection, batch: Batch, error: MessageRejectedError, now: datetime
     ) -> None:
-        """One refused mail may be the fault of all: halves of the batch find out which.
+        """One mail may be at fault for all: ever smaller batches find out which.
 
-        They have other keys, so only what was surely not taken before may be halved.
+        They have other keys, so only what was surely not taken before may be parted.
         """
         if batch.attempts > 1:
             await self._end(tx, batch, "unknown", error, now)
@@ -179,17 +173,17 @@ class BatchWay(Way):
         if len(batch.mails) == 1:
             await self._end(tx, batch, "failed", error, now)
             return
-        if not await self._batches.close(tx, batch.id, self._parts.owner, "dead"):
-            return
-        both = list(zip(batch.deliveries, batch.mails, strict=True))
-        middle = len(both) // 2
-        for half in (dict(both[:middle]), dict(both[middle:])):
-            await self._store_half(tx, batch, half, now)
+        self._size = len(batch.mails) // 2
+        await self._dissolve(tx, batch, f"{REFUSED}: {error}", now)
 
-    async def _store_half(self, tx: Connection, batch: Batch, mails: dict[UUID, Mail], now: datetime) -> None:
-        key = uuid7()
-        await self._deliveries.join_batch(tx, str(batch.id), list(mails), key, now)
-        await self._keep(tx, key, mails, None, now)
+    async def _dissolve(self, tx: Connection, batch: Batch, why: str, now: datetime) -> None:
+        """Nothing of it was taken: what it held has its place in the queue again."""
+        if await self._batches.close(tx, batch.id, self._parts.owner, "dead"):
+            outcomes = [
+                Outcome(id=one, status="queued", outcome="released", detail=why, counted=False)
+                for one in batch.deliveries
+            ]
+            await self._deliveries.finish(tx, str(batch.id), outcomes, now)
 
     async def _end(
         self, tx: Connection, batch: Batch, status: str, error: DeliveryError, now: datetime
@@ -206,9 +200,3 @@ class BatchWay(Way):
         async with parts.pool.acquire() as tx, tx.transaction():
             if await self._batches.close(tx, batch.id, parts.owner, "dead"):
                 await self._deliveries.finish(tx, str(batch.id), outcomes, now)
-
-
-def _parted(ready: Sequence[Prepared]) -> list[list[Prepared]]:
-    """What failed before goes by itself: one bad address must not hold the others again."""
-    fresh = [one for one in ready if not one.delivery.attempts]
-    return [part for part in (fresh, *([one] for one in ready if one.delivery.attempts)) if part]

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
+
+from bus import telemetry
 from bus.tasks import cancel, cancelled, forever, spawn
 from routing.batch_ways import BatchWay
 from routing.breaker import Breaker
@@ -26,10 +29,14 @@ from schemas.listen import Listener
 from schemas.store.deliveries import Deliveries
 from schemas.store.email_batches import EmailBatches
 
+log = structlog.get_logger(__name__)
+
 LEASE: Final = timedelta(seconds=15)
 LANES: Final = 2
 IDLE_S: Final = 30.0
-GRACE_S: Final = 1.5  # then `bus.tasks.cancel` would ask again
+DRAIN_S: Final = 30.0
+"""So long calls may go on that are under way when `end` is asked for: as long as any may take."""
+GRACE_S: Final = 1.5  # of who is cancelled at once; then `bus.tasks.cancel` would ask again
 PAUSE_S: Final = 1.0
 TIDY: Final = timedelta(hours=1)
 REMOVED: Final = timedelta(days=1)
@@ -68,31 +75,42 @@ class Dispatcher:
         self._tellings = tellings
         self._clock = clock
         self._lease = lease
-        self._senders = senders
         self._deliveries = Deliveries()
         self._batches = EmailBatches()
         self._channels = [channel for sender in senders for channel in sender.channels]
         self._breakers = {one.provider: Breaker(one.provider) for one in self._channels}
+        self._lanes = [lane for sender in senders for lane in self._made(sender)]
 
     async def run(self) -> None:
-        """Send for ever; when cancelled, what is under way may end."""
-        lanes = [
-            (lane, spawn(self._ride(lane), name=f"sending {sender.channels[0].kind}"))
-            for sender in self._senders
-            for lane in self._lanes(sender)
-        ]
-        beat = spawn(self._keep([lane for lane, _ in lanes]), name="leases of deliveries")
+        """Send for ever; when cancelled, what is under way may end within a moment: see `end`."""
+        rides = [spawn(self._ride(lane), name=f"sending {lane.kind}") for lane in self._lanes]
+        beat = spawn(self._keep(), name="leases of deliveries")
         try:
             await asyncio.Event().wait()
         finally:
             try:
-                await _drain([lane for lane, _ in lanes])
+                await self._drain(GRACE_S)
             finally:  # whoever is impatient cancels again
-                await cancel(beat, *(task for _, task in lanes))
+                await cancel(beat, *rides)
                 for channel in self._channels:
                     await channel.close()
 
-    def _lanes(self, sender: Sender) -> list[Lane]:
+    async def end(self) -> None:
+        """Begin no other call, and let those under way end; `run`, which keeps them ours, is ended after."""
+        if busy := await self._drain(DRAIN_S):
+            log.warning("calls did not end, and are cut", lanes=busy)
+
+    async def _drain(self, within_s: float) -> int:
+        """Answer in how many lanes a call must be cut: without a key nobody could say what it did."""
+        for lane in self._lanes:
+            lane.end()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                for lane in self._lanes:
+                    await lane.idle.wait()
+        return sum(not lane.idle.is_set() for lane in self._lanes)
+
+    def _made(self, sender: Sender) -> list[Lane]:
         parts = LaneParts(
             owner=self._worker,
             pool=self._pool,
@@ -107,13 +125,13 @@ class Dispatcher:
 
     async def _ride(self, lane: Lane) -> None:
         async def work() -> None:
-            while not cancelled():
+            while not (cancelled() or lane.ending):
                 if await self._listener.wait_for(lane.due, IDLE_S):
                     await lane.turn()
 
         await forever(work, name="sending", pause_s=PAUSE_S)
 
-    async def _keep(self, lanes: Sequence[Lane]) -> None:
+    async def _keep(self) -> None:
         """Renew the leases of what our lanes work on, and take over what was left behind, also by a lane."""
         waiting = list(self._breakers.values())
         kinds = {one.kind for one in self._channels}
@@ -124,11 +142,15 @@ class Dispatcher:
         async def beat() -> None:
             nonlocal tidied
             now = self._clock.now()
-            held = [one for lane in lanes for one in lane.held]
-            batches = [one for lane in lanes for one in lane.batches]
+            held = [one for lane in self._lanes for one in lane.held]
+            batches = [one for lane in self._lanes for one in lane.batches]
             await self._deliveries.renew(self._pool, self._worker, held, now, self._lease)
             await self._batches.renew(self._pool, self._worker, batches, self._lease.total_seconds())
-            await self._deliveries.recover(self._pool, now, channels=kinds, keyed=keyed, batching=batching)
+            for one in await self._deliveries.recover(
+                self._pool, now, channels=kinds, keyed=keyed, batching=batching
+            ):
+                if one.status == "unknown":
+                    telemetry.UNSENT.labels(one.channel, one.status, one.reason).inc()
             if tidied is None or now - tidied >= TIDY:
                 await self._give_up(now, kinds)
                 tidied = now
@@ -142,7 +164,10 @@ class Dispatcher:
         """Nobody here will ever call a provider that is not configured: what waits for one is let go."""
         mine = {one.provider for one in self._channels}
         before = now - REMOVED
-        await self._deliveries.give_up(self._pool, now, channels=kinds, providers=mine, before=before)
+        for channel in await self._deliveries.give_up(
+            self._pool, now, channels=kinds, providers=mine, before=before
+        ):
+            telemetry.UNSENT.labels(channel, "unknown", "provider_removed").inc()
         if "email" in kinds:
             await self._batches.give_up(self._pool, now, providers=mine, before=before)
 
@@ -152,13 +177,3 @@ def way(channel: Channel, breaker: Breaker, parts: LaneParts) -> Way:
     if isinstance(channel, BatchChannel):
         return BatchWay(channel, breaker, parts)
     return SetWay(channel, breaker, parts)
-
-
-async def _drain(lanes: Sequence[Lane]) -> None:
-    """Let calls that are under way end, for a while: without a key nobody could say what they did."""
-    for lane in lanes:
-        lane.end()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(GRACE_S):
-            for lane in lanes:
-                await lane.idle.wait()

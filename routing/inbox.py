@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
+from bus import telemetry
 from bus.base import Target
 from bus.outbox import Outbox
 from routing import packets
@@ -93,41 +94,47 @@ class Inbox:
         now = self._clock.now()
         async with self._pool.acquire() as tx, tx.transaction():
             await self._notifications.seize(tx, user)
-            count, latest = await self._notifications.read_all(tx, user, now, TOLD_ONE_BY_ONE)
-            if not count:
+            read = await self._notifications.read_all(tx, user, now, TOLD_ONE_BY_ONE)
+            if not read.count:
                 return 0
-            targets = [target for one in reversed(latest) for target in packets.updated(one, now)]
+            targets = [target for one in reversed(read.latest) for target in packets.updated(one, now)]
             unread = await self._notifications.unread(tx, user)
             await self._outbox.push(tx, *targets, packets.read_all(user), packets.counts(user, unread))
         self._outbox.wake()
-        return count
+        _count(read.withdrawn)
+        return read.count
 
     async def _put(self, user: str, ids: Sequence[UUID], state: str, *, among: Sequence[str]) -> Changed:
+        withdrawn: Sequence[str] = ()
         async with self._pool.acquire() as tx, tx.transaction():
             await self._notifications.seize(tx, user)
             changed = await self._notifications.set_state(tx, user, ids, state, among=among)
             unread = await self._notifications.unread(tx, user)
             if changed:
-                await self._tell(tx, user, changed, unread, is_unread=state == "unread")
+                if state != "unread":
+                    withdrawn = await self._withdraw(tx, user, changed)
+                await self._tell(tx, user, changed, unread)
             found = await self._notifications.get_many(tx, user, ids)
         if changed:
             self._outbox.wake()
+        _count(withdrawn)
         return Changed(found, unread)
 
+    async def _withdraw(self, tx: Connection, user: str, read: Sequence[StoredNotification]) -> Sequence[str]:
+        now = self._clock.now()
+        return await self._deliveries.drop_for_read(tx, user, [one.id for one in read], now)
+
     async def _tell(
-        self,
-        tx: Connection,
-        user: str,
-        changed: Sequence[StoredNotification],
-        unread: int,
-        *,
-        is_unread: bool,
+        self, tx: Connection, user: str, changed: Sequence[StoredNotification], unread: int
     ) -> None:
         now = self._clock.now()
-        if not is_unread:
-            await self._deliveries.drop_for_read(tx, user, [one.id for one in changed], now)
         targets: list[Target] = [target for one in changed for target in packets.updated(one, now)]
         await self._outbox.push(tx, *targets, packets.counts(user, unread))
+
+
+def _count(withdrawn: Sequence[str]) -> None:
+    for channel in withdrawn:
+        telemetry.UNSENT.labels(channel, "dropped", "read_already").inc()
 
 
 def _cursor(last: StoredNotification) -> str:

@@ -19,9 +19,10 @@ class Lane:
     def __init__(self, ways: Sequence[Way], parts: LaneParts) -> None:
         self.idle = asyncio.Event()
         self.idle.set()
+        self.ending = False
+        self.kind = ways[0].channel.kind
         self._ways = ways
         self._parts = parts
-        self._kind = ways[0].channel.kind
         self._deliveries = Deliveries()
 
     @property
@@ -34,6 +35,7 @@ class Lane:
 
     def end(self) -> None:
         """Begin no other call."""
+        self.ending = True
         for way in self._ways:
             way.ending = True
 
@@ -44,22 +46,21 @@ class Lane:
 
     async def turn(self) -> None:
         """Send what is due, as soon as a provider may be called."""
-        found = await self._admitted()
+        found = await self._allowed()
         if found is None:
             await asyncio.sleep(SHUT_S)
             return
-        way, gate = found
-        if await self._work(way, gate):
+        way, gate, tokens = found
+        if await self._work(way, gate, tokens):
             return
         # Somebody else was quicker; or what is due must wait for a provider that is not to be called.
         bound = await self._due_for(self._ways) and not await self._due_for([way])
         await asyncio.sleep(SHUT_S if bound else MISSED_S)
 
-    async def _work(self, way: Way, gate: Gate) -> bool:
+    async def _work(self, way: Way, gate: Gate, tokens: int) -> bool:
         called = False
+        self.idle.clear()
         try:
-            tokens = await self._tokens(way, gate)
-            self.idle.clear()
             called = not way.ending and await way.work(gate, tokens)
         finally:
             way.held, way.batch = (), None
@@ -71,7 +72,7 @@ class Lane:
     async def _due_for(self, ways: Sequence[Way]) -> bool:
         providers = [way.channel.provider for way in ways]
         now = self._parts.clock.now()
-        return await self._deliveries.due(self._parts.pool, self._kind, now, providers=providers)
+        return await self._deliveries.due(self._parts.pool, self.kind, now, providers=providers)
 
     async def _admitted(self) -> tuple[Way, Gate] | None:
         """The first provider that may be called; one at which something must be repeated goes first."""
@@ -82,8 +83,21 @@ class Lane:
                 return way, gate
         return None
 
-    async def _tokens(self, way: Way, gate: Gate) -> int:
-        """Wait until calls may be made."""
-        while not (tokens := await way.tokens(gate)):  # noqa: ASYNC110  nobody tells when
+    async def _allowed(self) -> tuple[Way, Gate, int] | None:
+        """Wait until calls may be made; whoever waited looks at the gates again."""
+        while not self.ending and (found := await self._admitted()):
+            way, gate = found
+            if tokens := await self._tokens(way, gate):
+                return way, gate, tokens
             await asyncio.sleep(way.wait_s())
+        return None
+
+    async def _tokens(self, way: Way, gate: Gate) -> int:
+        """Take what calls may be made now; who gets none, or fails, does not stay the probe."""
+        tokens = 0
+        try:
+            tokens = await way.tokens(gate)
+        finally:
+            if gate.probe and not tokens:
+                await way.breaker.give_back(self._parts.pool)
         return tokens

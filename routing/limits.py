@@ -8,6 +8,7 @@ from schemas.store.providers import Providers
 
 LONGEST_S: Final = 1.0
 SHORTEST_S: Final = 0.02
+LONGEST_DRY_S: Final = 60.0  # whatever a provider says: it would be on record, for all processes
 
 
 class Limits:
@@ -34,4 +35,5 @@ class Limits:
     async def heed(self, source: Source, pace: Pace) -> None:
         """If the provider said that nothing is left, nobody calls until it counts anew."""
         if pace.left == 0:
-            await self._providers.drain(source, self._provider, pace.reset_s)
+            for_s = min(LONGEST_DRY_S, max(0.0, pace.reset_s))
+            await self._providers.drain(source, self._provider, for_s)

@@ -1,7 +1,7 @@
 """Owns how answers come on record: kept until they are committed, whatever the database does meanwhile."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -74,6 +74,8 @@ class NotingWay(Way):
     def _known(self, one: Prepared, error: DeliveryError) -> None:
         """Nobody called for it: what is known of its address was said of the message before."""
         ended = isinstance(error, MessageRejectedError)
+        if ended:
+            self._count_unsent("failed", error.outcome)
         wait = error.retry_after or (A_MOMENT if isinstance(error, EndpointBusyError) else timedelta())
         outcome = Outcome(
             id=one.delivery.id,
@@ -135,10 +137,23 @@ class NotingWay(Way):
             tx = await stack.enter_async_context(parts.pool.acquire())
             if told:
                 await stack.enter_async_context(tx.transaction())
-            await self._deliveries.finish(tx, parts.owner, outcomes, now)
-            for address in sorted(told):  # in order: another lane may hear of the same ones
+            kept = await self._deliveries.finish(tx, parts.owner, outcomes, now)
+            gone = {to: what for to, what in told.items() if isinstance(what, EndpointGoneError)}
+            await self._retire(tx, gone, now)  # before others wait: who reads in an inbox has that first, too
+            for address in sorted(told.keys() - gone):  # in order: another lane may hear of the same ones
                 await self._heed(tx, address, told[address], now)
         self.held = {*self.held} - {one.id for one in outcomes}
+        self._tell_lost([one for one in outcomes if one.id not in kept])
+
+    def _tell_lost(self, lost: Sequence[Outcome]) -> None:
+        """Whoever recovered them knows nothing of what came: nobody else will say it."""
+        if lost:
+            came = {str(one.id): one.outcome for one in lost}
+            log.warning(
+                "what came of calls is lost: others have their deliveries",
+                provider=self.channel.provider,
+                deliveries=came,
+            )
 
     async def _judge(self, came: list[Came], gate: Gate) -> None:
         """What it says of the provider may be lost; the calls under way may not."""
@@ -154,8 +169,6 @@ class NotingWay(Way):
     async def _heed(self, tx: Connection, address: str, error: DeliveryError, now: datetime) -> None:
         kind = self.channel.kind
         match error:
-            case EndpointGoneError():
-                await self._retire(tx, address, error, now)
             case OptedOutError():
                 await self._forbid(tx, address, "keyword", error, now)
             case AddressMovedError():

@@ -18,10 +18,10 @@ from bus.tasks import cancel, spawn
 from routing.breaker import Breaker
 from routing.channels.base import Addressed, Channel, ManyChannel
 from routing.channels.base import Outcome as Came
-from routing.errors import AmbiguousDeliveryError, DeliveryError
+from routing.errors import DeliveryError
 from routing.noting import OF_ADDRESS, NotingWay
 from routing.preparing import Prepared
-from routing.ways import LaneParts
+from routing.ways import LaneParts, unexpected
 from schemas.db import RETRYABLE
 from schemas.store.consent import EVERY_TOPIC
 from schemas.store.deliveries import Outcome
@@ -114,7 +114,7 @@ class SetWay(NotingWay):
         except DeliveryError as error:
             return [error] * len(ready)
         except Exception as error:  # noqa: BLE001  it is said, and what it did nobody knows
-            return [_unexpected(channel.provider, error)] * len(ready)
+            return [unexpected(channel.provider, error)] * len(ready)
         finally:
             self._calls.observe(perf_counter() - began)
 
@@ -170,7 +170,7 @@ class SetWay(NotingWay):
         except DeliveryError as error:
             return error
         except Exception as error:  # noqa: BLE001  it is said, and what it did nobody knows
-            return _unexpected(provider, error)
+            return unexpected(provider, error)
         finally:
             self._calls.observe(perf_counter() - began)
 
@@ -194,8 +194,3 @@ class SetWay(NotingWay):
 
         if outcomes and await self._insist(put):
             self._untried.clear()
-
-
-def _unexpected(provider: str, error: Exception) -> AmbiguousDeliveryError:
-    log.error("a channel failed in a way of its own", provider=provider, exc_info=error)
-    return AmbiguousDeliveryError(f"the channel failed: {type(error).__name__}")

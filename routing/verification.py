@@ -15,6 +15,7 @@ from uuid import UUID
 
 from routing.consent import Consents, InvalidLinkError, Links, Scope
 from routing.proofs import Proofs
+from routing.rescheduling import reschedule
 from schemas.clock import Clock
 from schemas.db import Connection, Source
 from schemas.ids import uuid7
@@ -204,6 +205,7 @@ class Verifying:
             return Proved("gone")
         await self._verifications.use(tx, last.id, now)
         await self._consent(tx, verified)
+        await reschedule(tx, verified.user_id, self._clock)
         return Proved("proved", verified)
 
     async def _consent(self, tx: Connection, endpoint: StoredEndpoint) -> None:

@@ -1,11 +1,12 @@
 """Owns what all ways to send have in common: tokens, what an error does to a delivery, retired addresses."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
 from prometheus_client import Counter
 
 from bus import telemetry
@@ -26,13 +27,19 @@ from routing.errors import (
 )
 from routing.limits import Limits
 from routing.preparing import Preparing
+from routing.rescheduling import reschedule
 from schemas.clock import Clock
 from schemas.db import Connection, Pool, Source
 from schemas.store.consent import ConsentLedger, NewConsent
 from schemas.store.deliveries import Deliveries, Delivery, Outcome
 from schemas.store.endpoints import Endpoints
+from schemas.store.notifications import Notifications
 from schemas.store.providers import Gate
 
+log = structlog.get_logger(__name__)
+
+ACCEPTED: Final = "accepted"
+ENDED: Final = ("failed", "unknown")
 GAVE_UP: Final = "gave_up"
 A_MOMENT: Final = timedelta(seconds=1)
 
@@ -67,7 +74,8 @@ class Way:
         self._consent = ConsentLedger()
         self._calls = telemetry.CALL_SECONDS.labels(channel.provider)
         self._waits = telemetry.SENT_SECONDS.labels(channel.provider)
-        self._attempts: dict[str, Counter] = {}
+        # From the first moment: of what has no number yet, no share can be told, and no alert either.
+        self._attempts: dict[str, Counter] = {ACCEPTED: self._counter(ACCEPTED)}
 
     async def owes(self) -> bool:
         """Whether something must be repeated at this very provider."""
@@ -101,13 +109,28 @@ class Way:
 
     def _count(self, outcome: str) -> None:
         if outcome not in self._attempts:
-            labels = self.channel.kind, self.channel.provider, outcome
-            self._attempts[outcome] = telemetry.ATTEMPTS.labels(*labels)
+            self._attempts[outcome] = self._counter(outcome)
         self._attempts[outcome].inc()
 
-    async def _retire(self, tx: Connection, address: str, error: EndpointGoneError, now: datetime) -> None:
-        await self._endpoints.retire_address(tx, self.channel.kind, address, error.outcome)
-        await self._forbid(tx, address, error.outcome, error, now)
+    def _counter(self, outcome: str) -> Counter:
+        return telemetry.ATTEMPTS.labels(self.channel.kind, self.channel.provider, outcome)
+
+    def _count_unsent(self, status: str, reason: str | None) -> None:
+        if status in ENDED:
+            telemetry.UNSENT.labels(self.channel.kind, status, reason).inc()
+
+    async def _retire(self, tx: Connection, gone: Mapping[str, EndpointGoneError], now: datetime) -> None:
+        """Give up addresses; what their people gather there leaves elsewhere."""
+        kind, users = self.channel.kind, set[str]()
+        for address in sorted(gone):
+            error = gone[address]
+            users.update(await self._endpoints.retire_address(tx, kind, address, error.outcome))
+            await self._forbid(tx, address, error.outcome, error, now)
+        if kind == "push" or not users:  # nothing is gathered for apps, whose tokens end often
+            return
+        await Notifications().seize(tx, *users)  # all at once: `reschedule` would take them in another order
+        for user in sorted(users):
+            await reschedule(tx, user, self._parts.clock)
 
     async def _forbid(
         self, tx: Connection, address: str, source: str, error: DeliveryError, now: datetime
@@ -123,11 +146,13 @@ class Way:
             case MessageRejectedError():
                 return self._outcome(delivery.id, "failed", error, reason=error.outcome)
             case QuotaExceededError() | ChannelMisconfiguredError():
-                until = now + (error.retry_after or timedelta())
-                return self._again(delivery, error, until, counted=False)
+                # The provider is paused, and not the work: another one may take it now.
+                return self._again(delivery, error, now, counted=False)
             case AmbiguousDeliveryError() if not (self.channel.keyed and error.repeatable):
                 return self._outcome(delivery.id, "unknown", error, reason=error.outcome)
-        last = delivery.created_at + A_DAY
+        late = now - delivery.due_at  # a pause or a queue, and no part of the day
+        since = now if delivery.tried_since is None else delivery.tried_since + late
+        last = since + A_DAY
         if now >= last:
             return self._outcome(delivery.id, "failed", error, reason=GAVE_UP)
         match error:
@@ -137,7 +162,7 @@ class Way:
                 until = now
             case _:
                 until = next_attempt(DELIVERIES, delivery.attempts + 1, now, last, error.retry_after)
-        return self._again(delivery, error, until)
+        return replace(self._again(delivery, error, until), tried_since=since)
 
     def _again(
         self, delivery: Delivery, error: DeliveryError, until: datetime, *, counted: bool = True
@@ -158,8 +183,9 @@ class Way:
         counted: bool = True,
     ) -> Outcome:
         error = came if isinstance(came, DeliveryError) else None
-        outcome, provider = error.outcome if error else "accepted", self.channel.provider
+        outcome, provider = error.outcome if error else ACCEPTED, self.channel.provider
         self._count(outcome)
+        self._count_unsent(status, reason)
         surely_not = status == "queued" and not isinstance(error, AmbiguousDeliveryError)
         return Outcome(
             id=delivery,
@@ -172,3 +198,9 @@ class Way:
             provider_ref=plain(came.ref) if isinstance(came, Receipt) else None,
             counted=counted,
         )
+
+
+def unexpected(provider: str, error: Exception) -> AmbiguousDeliveryError:
+    """What a channel raises that no channel may: what it did nobody knows."""
+    log.error("a channel failed in a way of its own", provider=provider, exc_info=error)
+    return AmbiguousDeliveryError(f"the channel failed: {type(error).__name__}")

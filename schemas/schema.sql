@@ -91,6 +91,7 @@ CREATE TABLE public.deliveries (
     sent_at timestamp with time zone,
     digest_id uuid,
     verification_id uuid,
+    tried_since timestamp with time zone,
     CONSTRAINT deliveries_of CHECK (((num_nonnulls(event_id, digest_id, verification_id) = 1) AND ((event_id IS NULL) = (notification_id IS NULL)))),
     CONSTRAINT deliveries_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'held'::text, 'sending'::text, 'sent'::text, 'delivered'::text, 'opened'::text, 'clicked'::text, 'failed'::text, 'bounced'::text, 'unknown'::text, 'dropped'::text])))
 )
@@ -544,11 +545,11 @@ CREATE INDEX deliveries_digest ON public.deliveries USING btree (digest_id) WHER
 
 CREATE INDEX deliveries_due ON public.deliveries USING btree (channel, priority, due_at) WHERE (status = ANY (ARRAY['queued'::text, 'held'::text]));
 
+CREATE INDEX deliveries_ended ON public.deliveries USING btree (id, status) WHERE (status = ANY (ARRAY['failed'::text, 'unknown'::text]));
+
 CREATE INDEX deliveries_event ON public.deliveries USING btree (event_id, user_id);
 
 CREATE INDEX deliveries_leased ON public.deliveries USING btree (lease_until) WHERE (status = 'sending'::text);
-
-CREATE INDEX deliveries_listed ON public.deliveries USING btree (created_at DESC, id DESC);
 
 CREATE INDEX deliveries_provider_ref ON public.deliveries USING btree (provider_ref, provider) WHERE (provider_ref IS NOT NULL);
 

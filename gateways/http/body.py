@@ -14,18 +14,28 @@ from schemas.events.wire import MAX_MEMBERS
 
 Model = TypeVar("Model", bound=BaseModel)
 
+ANY = "*/*"
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
 
 async def read_bytes(request: web.Request, media_types: Collection[str]) -> bytes:
     """The body, if it is of an accepted type and no larger than allowed."""
+    _check_type(request, media_types)
+    return await read_any(request)
+
+
+def _check_type(request: web.Request, media_types: Collection[str]) -> None:
     charset = (request.charset or "utf-8").lower()
     if request.content_type not in media_types or charset not in ("utf-8", "utf8", "us-ascii"):
         accepted = ", ".join(media_types)
         raise ProblemError(
             415, "unsupported_media_type", f"send {accepted} in UTF-8", headers={"Accept": accepted}
         )
+
+
+async def read_any(request: web.Request) -> bytes:
+    """The body, whatever it calls itself, if it is no larger than allowed."""
     if (request.content_length or 0) > request.client_max_size:
         raise too_large(request.client_max_size)
     try:

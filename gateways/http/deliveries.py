@@ -1,13 +1,21 @@
 """Owns how operators look at deliveries, and give new attempts to those that failed."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    WithJsonSchema,
+)
 
-from gateways.http.cursors import Cursor, cursor_of
+from gateways.http.cursors import WRONG
 from gateways.http.outcomes import PRIORITIES, DeliveryShown, Shown, Status, shown_delivery, time_of
 from gateways.http.route import Call, Reply, Route, answer
 from gateways.problems import conflict, not_found
@@ -19,6 +27,17 @@ from schemas.store.deliveries import Attempt, Delivery, Filter
 PATH = "/v1/deliveries"
 
 delivery_id = TypeAdapter[UUID](Uuid)
+
+
+def _place_of(given: object) -> UUID:
+    """The last delivery of the page before; what older versions gave began with its time."""
+    try:
+        return UUID(hex=str(given).rpartition("-")[2])
+    except ValueError:
+        raise ValueError(WRONG) from None
+
+
+DeliveryCursor = Annotated[UUID, PlainValidator(_place_of), WithJsonSchema({"type": "string"})]
 
 
 class FullDelivery(DeliveryShown):
@@ -59,7 +78,7 @@ class DeliveryFilter(BaseModel):
     user: UserId | None = Field(None, description="only to this user")
     event: Uuid | None = Field(None, description="only upon this event")
     limit: int = Field(50, ge=1, le=200)
-    cursor: Cursor | None = Field(None, description="`next` of the page before")
+    cursor: DeliveryCursor | None = Field(None, description="`next` of the page before")
 
 
 async def list_deliveries(call: Call[DeliveryFilter, None]) -> web.Response:
@@ -74,7 +93,7 @@ async def list_deliveries(call: Call[DeliveryFilter, None]) -> web.Response:
     found = await store.page(pool, wanted, before=query.cursor, limit=query.limit + 1)
     items = found[: query.limit]
     attempts = await store.attempts(pool, [one.id for one in items])
-    more = cursor_of(items[-1].created_at, items[-1].id) if len(found) > query.limit else None
+    more = items[-1].id.hex if len(found) > query.limit else None
     return answer({"items": [_shown(one, attempts.get(one.id, ())) for one in items], "next": more})
 
 

@@ -1,5 +1,6 @@
 """Owns the addresses at which a person can be reached: /v1/me/endpoints."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Final, Literal
@@ -29,6 +30,7 @@ from gateways.http.endpoint_shown import (
 from gateways.http.route import Call, Reply, Route, answer
 from gateways.problems import conflict, invalid
 from routing.consent import Scope
+from routing.rescheduling import reschedule
 from routing.verification import TooSoonError
 from schemas.db import Connection
 from schemas.events.members import Uuid
@@ -37,6 +39,7 @@ from schemas.ids import uuid7
 from schemas.profile import Email, Line, Phone
 from schemas.store.consent import EVERY_TOPIC, same
 from schemas.store.endpoints import REMOVED, NewEndpoint, StoredEndpoint
+from schemas.store.verifications import Verifications
 
 Owned = Literal["push", "sms", "email"]
 
@@ -45,13 +48,15 @@ MOST: Final[Mapping[str, int]] = {"push": 20, "sms": 5, "email": 5}
 
 endpoint_id = TypeAdapter[UUID](Uuid)
 
-# A push address may be a token, or a whole subscription of a browser.
+# Tokens of push say nothing of their form.
 Opaque = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
 ADDRESSES: Final[Mapping[str, TypeAdapter[str]]] = {
     "push": TypeAdapter[str](Opaque),
     "sms": TypeAdapter[str](Phone),
     "email": TypeAdapter[str](Email),
 }
+SUBSCRIPTION: Final = re.compile(r"\s*\{|\s*https?://", re.IGNORECASE)
+"""What a browser's PushManager gives, whole or its endpoint; FCM, which sends to all kinds, takes neither."""
 
 
 class EndpointGiven(BaseModel):
@@ -61,7 +66,9 @@ class EndpointGiven(BaseModel):
 
     channel: Owned
     address: Opaque = Field(description="a push token, a phone number (E.164) or an e-mail address")
-    kind: Literal["token", "fid", "webpush"] | None = Field(None, description="of push, and required there")
+    kind: Literal["token", "fid", "webpush"] | None = Field(
+        None, description="of push, `token` if it is not named"
+    )
     platform: Line | None = Field(None, examples=["android"])
     name: Line | None = Field(None, description="what I call the device", examples=["My phone"])
 
@@ -94,6 +101,8 @@ async def add_endpoint(call: Call[None, EndpointGiven]) -> web.Response:
             await _consent(tx, notifying, made)
         else:
             await _ask(tx, call, made)
+        if made.channel != "push":  # apps bring theirs at each start, and nothing is gathered for them
+            await reschedule(tx, user, call.gateway.clock)
         shown = await show(tx, call, made)
     return answer(shown, 201)
 
@@ -122,6 +131,8 @@ async def _put(
 ) -> StoredEndpoint:
     if given.channel == "push":
         # A device belongs to whoever is signed in on it: its owner before must not be told of there any more.
+        # Of two who bring it at once, the second must see the first.
+        await Verifications().lock_address(tx, given.channel, given.address)
         await notifying.endpoints.retire_address(tx, given.channel, given.address, "moved")
     of_profile = await _is_of_profile(tx, user, given, call)
     is_known = given.channel == "push" or of_profile
@@ -175,25 +186,29 @@ async def _consent(tx: Connection, notifying: Notifying, made: StoredEndpoint) -
 
 
 async def remove_endpoint(call: Call[None, None]) -> web.Response:
-    endpoints, pool = call.gateway.notifying.endpoints, call.gateway.pool
-    user, key = call.principal.id, call.path["id"]
-    removed = await endpoints.retire(pool, user, key, REMOVED)
-    if removed is None and not await endpoints.dismiss(pool, user, key):
-        raise unknown_endpoint()
+    endpoints, user, key = call.gateway.notifying.endpoints, call.principal.id, call.path["id"]
+    async with call.gateway.pool.acquire() as tx, tx.transaction():
+        if await endpoints.retire(tx, user, key, REMOVED) is not None:
+            await reschedule(tx, user, call.gateway.clock)
+        elif not await endpoints.dismiss(tx, user, key):
+            raise unknown_endpoint()
     return web.Response(status=204, headers={"Cache-Control": "no-store"})
 
 
 def _checked(given: EndpointGiven) -> EndpointGiven:
-    """Refuse what does not fit its channel; answers it with the address as it is kept."""
-    if given.channel == "push" and given.kind is None:
-        raise invalid([("kind", "a push endpoint needs one: token, fid or webpush")])
+    """Refuse what does not fit its channel; answers it as it is kept."""
     if given.channel != "push" and given.kind is not None:
         raise invalid([("kind", "only a push endpoint has one")])
     try:
         address = ADDRESSES[given.channel].validate_python(given.address)
     except ValidationError as error:
         raise invalid([("address", in_words(error.errors(include_url=False)[0]))]) from None
-    return given.model_copy(update={"address": address})
+    if given.channel != "push":
+        return given.model_copy(update={"address": address})
+    if SUBSCRIPTION.match(address):
+        said = "must be a token of FCM, and not a browser's own subscription: ask the FCM library for one"
+        raise invalid([("address", said)])
+    return given.model_copy(update={"address": address, "kind": given.kind or "token"})
 
 
 def _check_room(given: EndpointGiven, present: Sequence[StoredEndpoint]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from gateways.http.body import ANY
 from gateways.http.route import AnyRoute, Reply
 from gateways.http.schemas import BEARER, publishable, published
 from gateways.problems import MEDIA_TYPE, ProblemBody
@@ -121,7 +122,9 @@ def _problems(route: AnyRoute) -> list[int]:
     if route.query is not None or route.path_types or route.headers:
         found |= {422}
     if route.body is not None:
-        found |= {400, 408, 413, 415, 422}
+        found |= {400, 408, 413, 422}
+        if ANY not in route.body.document({})["content"]:
+            found |= {415}
     return sorted(found)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateways.http.body import JSON, read_bytes
+from gateways.http.body import ANY, JSON, read_any
 from gateways.http.route import Call, Header, Reply, Route, answer
 from gateways.loopback import is_loopback_host
 from gateways.problems import not_found
@@ -28,7 +28,7 @@ class Handled(BaseModel):
 
 
 class RawBody:
-    """The bytes as they came: what is signed."""
+    """The bytes as they came: what is signed, and so the signature is judged before all else."""
 
     model: type[BaseModel] | None = None
 
@@ -36,10 +36,11 @@ class RawBody:
         self._media_type = media_type
 
     async def read(self, request: web.Request) -> bytes:
-        return await read_bytes(request, (self._media_type,))
+        return await read_any(request)
 
     def document(self, reference: Mapping[str, Any]) -> dict[str, Any]:
-        return {"required": True, "content": {self._media_type: {"schema": {"type": "object"}}}}
+        content = {"schema": {"type": "object"}}
+        return {"required": True, "content": {self._media_type: content, ANY: {}}}
 
 
 def _route(hook: Hook, headers: Mapping[str, Header]) -> Route[Any, bytes]:
@@ -53,8 +54,8 @@ def _route(hook: Hook, headers: Mapping[str, Header]) -> Route[Any, bytes]:
         path=f"/webhooks/{hook.provider}",
         handler=handle,
         summary=f"What {hook.provider.capitalize()} tells",
-        description="Called by the provider. Forged or not signed is 401, stale or broken 400;"
-        " 200 comes after the commit.",
+        description="Called by the provider. Forged or not signed is 401, whatever the body calls itself;"
+        " stale or broken 400; 200 comes after the commit.",
         tag="webhooks",
         body=RawBody(),
         headers=headers,
@@ -83,7 +84,8 @@ def _twilio_route(hook: TwilioHook) -> Route[Any, bytes]:
         handler=hear_twilio,
         summary="What Twilio tells",
         description="Called by the provider: what became of a message (the query names the delivery), and"
-        " what people write back. Forged or not signed is 401, broken 400; 200 comes after the commit.",
+        " what people write back. Forged or not signed is 401, whatever the body calls itself; broken 400;"
+        " 200 comes after the commit.",
         tag="webhooks",
         body=RawBody(FORM),
         headers={

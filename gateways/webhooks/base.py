@@ -3,12 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
+from bus import telemetry
 from gateways.gateway import Gateway
 from gateways.problems import ProblemError, not_found
 from schemas.db import Connection
+from schemas.store.deliveries import Delivery
 from schemas.store.webhook_ids import WebhookIds
+
+ENDS: Final = ("failed", "bounced")
+REPORTED: Final = "reported"
+"""Why a delivery ended, in the metrics: its provider said so later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +30,8 @@ class Effects(Protocol):
 
     provider: ClassVar[str]
 
-    async def apply(self, tx: Connection, webhook: Webhook, now: datetime) -> None:
-        """Do what it means. Known types it has no use for, and unknown ones, are no error."""
+    async def apply(self, tx: Connection, webhook: Webhook, now: datetime) -> Delivery | None:
+        """Do what it means; answers a delivery that it ended. What it has no use for is no error."""
         ...
 
 
@@ -55,5 +61,12 @@ async def handle_once(hook: Effects, gateway: Gateway, webhook: Webhook, now: da
     async with gateway.pool.acquire() as tx, tx.transaction():
         if not await WebhookIds().claim(tx, hook.provider, webhook.id, now):
             return False
-        await hook.apply(tx, webhook, now)
+        ended = await hook.apply(tx, webhook, now)
+    if ended:
+        telemetry.UNSENT.labels(ended.channel, ended.status, REPORTED).inc()
     return True
+
+
+def unreached(delivery: Delivery | None, told: str | None) -> bool:
+    """Whether what was told of a delivery ended it, and nobody was reached."""
+    return delivery is not None and delivery.status == told and told in ENDS

@@ -12,7 +12,7 @@ import orjson
 
 from gateways.masking import without_mail_addresses
 from gateways.problems import bad_request
-from gateways.webhooks.base import Webhook, forged
+from gateways.webhooks.base import Webhook, forged, unreached
 from schemas.db import Connection
 from schemas.store.consent import ConsentLedger, NewConsent
 from schemas.store.deliveries import Deliveries, Delivery
@@ -59,12 +59,17 @@ class ResendHook:
             raise bad_request("the body has no `data`")
         return Webhook(webhook, said)
 
-    async def apply(self, tx: Connection, webhook: Webhook, now: datetime) -> None:
+    async def apply(self, tx: Connection, webhook: Webhook, now: datetime) -> Delivery | None:
         kind, data = str(webhook.said.get("type")), webhook.said["data"]
         delivery = await self._report(tx, kind, data, now)
         source = _refusal(kind, data)
-        if source is None:
-            return
+        if source:
+            await self._refuse(tx, source, data, delivery, now)
+        return delivery if unreached(delivery, STATUS.get(kind)) else None
+
+    async def _refuse(
+        self, tx: Connection, source: str, data: Mapping[str, Any], delivery: Delivery | None, now: datetime
+    ) -> None:
         for address in [delivery.address] if delivery else _addresses(data):
             entry = NewConsent(
                 channel="email",

@@ -23,10 +23,10 @@ from twilio.request_validator import (
 from twilio.twiml.messaging_response import MessagingResponse
 
 from gateways.problems import bad_request
-from gateways.webhooks.base import Webhook, forged
+from gateways.webhooks.base import Webhook, forged, unreached
 from schemas.db import Connection
 from schemas.store.consent import EVERY_TOPIC, Consent, ConsentLedger, NewConsent
-from schemas.store.deliveries import Deliveries
+from schemas.store.deliveries import Deliveries, Delivery
 from schemas.store.endpoints import Endpoints
 
 HEADERS: Final = (SIGNATURE_HEADER, SIGNATURE_SETTINGS_HEADER)
@@ -99,17 +99,17 @@ class TwilioHook:
         said: dict[str, Any] = {**form, "account": account, "delivery": _delivery(url)}
         return Webhook(f"{sid}:{status or 'inbound'}", said)
 
-    async def apply(self, tx: Connection, webhook: Webhook, now: datetime) -> None:
+    async def apply(self, tx: Connection, webhook: Webhook, now: datetime) -> Delivery | None:
         said = webhook.said
         if "MessageStatus" in said:
-            await self._report(tx, said, now)
-        else:
-            await self._heard(tx, said, now)
+            return await self._report(tx, said, now)
+        await self._heard(tx, said, now)
+        return None
 
-    async def _report(self, tx: Connection, said: Mapping[str, Any], now: datetime) -> None:
+    async def _report(self, tx: Connection, said: Mapping[str, Any], now: datetime) -> Delivery | None:
         status, code = STATUS.get(said["MessageStatus"]), said.get("ErrorCode") or None
         if status is None:
-            return
+            return None
         delivery = await self._deliveries.report(
             tx,
             said["account"],
@@ -121,6 +121,7 @@ class TwilioHook:
         )
         if delivery and code == OPTED_OUT:
             await self._note(tx, delivery.address, said["MessageSid"], now, allowed=False)
+        return delivery if unreached(delivery, status) else None
 
     async def _heard(self, tx: Connection, said: Mapping[str, Any], now: datetime) -> None:
         """Of what people write, only whether they want messages is of use here."""

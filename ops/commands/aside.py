@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,13 +37,22 @@ class Group(click.ParamType[str]):
         return [consumer.group for consumer in table_of_consumers()]
 
 
-class Aside(Group):
-    """The name of a group, `deliveries` or `walks`."""
+class Numbered(Group):
+    """The name of a group, or `updates`: what has numbers."""
 
     def known(self) -> list[str]:
-        from ops.aside import DELIVERIES, WALKS
+        from ops.aside import UPDATES
 
-        return [*super().known(), DELIVERIES, WALKS]
+        return [*super().known(), UPDATES]
+
+
+class Aside(Group):
+    """The name of a group, `deliveries`, `walks` or `updates`."""
+
+    def known(self) -> list[str]:
+        from ops.aside import DELIVERIES, UPDATES, WALKS
+
+        return [*super().known(), DELIVERIES, WALKS, UPDATES]
 
 
 @click.group()
@@ -51,21 +61,23 @@ def dlq() -> None:
 
 
 @dlq.command("list")
-@click.option("--group", type=Aside(), help="Only of this group; `deliveries`, `walks`: only those.")
+@click.option(
+    "--group", type=Aside(), help="Only of this group; `deliveries`, `walks`, `updates`: only those."
+)
 @click.option("--state", type=click.Choice(["dead", "parked", "all"]), default="all", show_default=True)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @data_dir_option
 def list_(group: str | None, state: str, limit: int, data_dir: Path | None) -> None:
-    """List parked and dead events, dead walks, and deliveries that failed; one line each."""
-    from ops.aside import DELIVERIES, WALKS
+    """List parked and dead events, dead walks and updates, and deliveries that failed; one line each."""
+    from ops.aside import DELIVERIES, UPDATES, WALKS
     from ops.effective import effective
 
     settings = effective(data_dir)
-    lines = [] if group in {DELIVERIES, WALKS} else _events(settings, group, state, limit)
-    if group in {None, WALKS} and state != "parked":
-        lines += _walks(settings, limit)
-    if group in {None, DELIVERIES} and state != "parked":
-        lines += _deliveries(settings, limit)
+    others = {WALKS: _walks, UPDATES: _updates, DELIVERIES: _deliveries}
+    lines = [] if group in others else _events(settings, group, state, limit)
+    for name, dead in others.items():
+        if group in {None, name} and state != "parked":
+            lines += dead(settings, limit)
     for line in lines:
         click.echo(line)
     if not lines:
@@ -104,16 +116,35 @@ def _walks(settings: "Settings", limit: int) -> list[str]:
     ]
 
 
+def _updates(settings: "Settings", limit: int) -> list[str]:
+    from ops.aside import UPDATES, dead_updates
+
+    return [
+        f"{UPDATES}  {one.update_id}  dead  {one.attempts}×  {one.kind or '(unknown)'}"
+        f"  chat {one.chat or '(none)'}  {one.error or ''}"
+        for one in asyncio.run(dead_updates(settings, limit))
+    ]
+
+
 @dlq.command()
 @click.argument("name", metavar="SEQ|ID")
-@click.option("--group", type=Group(), help="Needed only when several groups set it aside.")
+@click.option(
+    "--group", type=Numbered(), help="`updates`, or a group: needed only when several set the event aside."
+)
 @data_dir_option
 def show(name: str, group: str | None, data_dir: Path | None) -> None:
-    """Show everything about the event with the number SEQ, or the delivery or the walks with the ID."""
+    """Show everything about the event with the number SEQ, or the delivery or the walks with the ID.
+
+    With --group updates SEQ is the number of an update of Telegram, and what somebody wrote is shown.
+    """
+    from ops.aside import UPDATES
     from ops.effective import effective
 
     settings = effective(data_dir)
-    shown = _event(settings, group, SEQ(name)) if name.isdecimal() else _other(settings, _id(name))
+    if group == UPDATES:
+        shown: Any = _update(settings, SEQ(name))
+    else:
+        shown = _event(settings, group, SEQ(name)) if name.isdecimal() else _other(settings, _id(name))
     click.echo(json.dumps(shown, indent=2, default=str))
 
 
@@ -131,6 +162,16 @@ def _event(settings: "Settings", group: str | None, seq: int) -> dict[str, Any]:
     return asdict(found[0])
 
 
+def _update(settings: "Settings", number: int) -> dict[str, Any]:
+    from ops.aside import show_update
+
+    if found := asyncio.run(show_update(settings, number)):
+        return asdict(found)
+    raise click.ClickException(
+        f"there is no update with the number {number}; `hub dlq list --group updates` shows those that failed"
+    )
+
+
 def _other(settings: "Settings", name: UUID) -> dict[str, Any] | list[dict[str, Any]]:
     from ops import aside
 
@@ -144,33 +185,41 @@ def _other(settings: "Settings", name: UUID) -> dict[str, Any] | list[dict[str, 
 
 
 @dlq.command()
-@click.option("--group", type=Aside(), required=True, help="A group, `deliveries` or `walks`.")
+@click.option("--group", type=Aside(), required=True, help="A group, `deliveries`, `walks` or `updates`.")
 @click.argument("names", nargs=-1, metavar="[SEQ|ID]...")
 @click.option(
     "--all", "everything", is_flag=True, help="All dead events of the group; all that failed or died."
 )
 @data_dir_option
 def redrive(group: str, names: tuple[str, ...], everything: bool, data_dir: Path | None) -> None:
-    """Give dead events, deliveries or walks new attempts.
+    """Give dead events, deliveries, walks or updates new attempts.
 
     Events are late: later ones of their subject may be done already. Deliveries go by their ids; one that is
     `unknown` may have arrived, and then arrives twice. Walks go by the ids of their events: they go on where
-    they stand, and nobody is told twice.
+    they stand, and nobody is told twice. Updates of Telegram go by their numbers: they are handled as if they
+    came now, without the token that followed /start.
     """
-    from ops import aside
     from ops.effective import effective
 
     if everything == bool(names):
-        raise click.UsageError("name the numbers of events (or ids of deliveries or walks), or --all")
+        raise click.UsageError(
+            "name the numbers of events or updates (or ids of deliveries or walks), or --all"
+        )
     settings = effective(data_dir)
+    click.echo(_redriven(settings, group, None if everything else names))
+
+
+def _redriven(settings: "Settings", group: str, names: Sequence[str] | None) -> str:
+    from ops import aside
+
     if group in {aside.DELIVERIES, aside.WALKS}:
         again = aside.redrive_deliveries if group == aside.DELIVERIES else aside.redrive_walks
-        count = asyncio.run(again(settings, None if everything else [_id(name) for name in names]))
-    else:
-        seqs = None if everything else [int(SEQ(name)) for name in names]
-        count = asyncio.run(aside.redrive(settings, group, seqs))
-    what = group if group in {aside.DELIVERIES, aside.WALKS} else "events"
-    click.echo(f"{count} {what} get new attempts")
+        ids = None if names is None else [_id(name) for name in names]
+        return f"{asyncio.run(again(settings, ids))} {group} get new attempts"
+    numbers = None if names is None else [SEQ(name) for name in names]
+    if group == aside.UPDATES:
+        return f"{asyncio.run(aside.redrive_updates(settings, numbers))} {group} get new attempts"
+    return f"{asyncio.run(aside.redrive(settings, group, numbers))} events get new attempts"
 
 
 def _id(name: str) -> UUID:

@@ -15,7 +15,11 @@ port_option = click.option("--port", default=8080, show_default=True, type=click
 @host_option
 @port_option
 @click.option("--no-simulators", is_flag=True, help="Without simulators of providers that are not set.")
-@click.option("--fallbacks", is_flag=True, help="Simulate a second account for SMS, too.")
+@click.option(
+    "--fallbacks",
+    is_flag=True,
+    help="Simulate a second account for SMS, too, and Resend before a mail server.",
+)
 @data_dir_option
 def up(host: str, port: int, no_simulators: bool, fallbacks: bool, data_dir: Path | None) -> None:
     """Run all roles with embedded services; --port 0 picks a free port."""

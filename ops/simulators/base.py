@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from gateways.loopback import is_loopback_host, is_loopback_url
 from schemas.clock import Clock
 
-Mode = Literal["ok", "gone", "quota", "timeout", "timeout_after", "slow", "reject", "flaky", "down"]
-MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+Common = Literal["ok", "gone", "quota", "timeout", "timeout_after", "slow", "reject", "flaky", "down"]
+Mode = Literal[Common, "sender_mismatch"]
+MODES: Final[tuple[Mode, ...]] = get_args(Common)
 KEPT: Final = 100_000
 SLOW_S: Final = 2.0
 SILENT_S: Final = 60.0
@@ -38,7 +39,7 @@ class Message:
 class Behaviour(BaseModel):
     """How to misbehave, towards one address or all."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)  # chats have numbers
 
     mode: Mode
     address: str | None = None
@@ -66,8 +67,10 @@ class Behaviours:
         self._set: dict[str | None, _Set] = {}
 
     def put(self, wanted: Behaviour) -> None:
+        """Let it count from now on; `ok` for all takes back what was set for addresses, too."""
         if wanted.mode == "ok" and wanted.times is None:
-            self._set.pop(wanted.address, None)
+            kept = {} if wanted.all else self._set
+            self._set = {address: one for address, one in kept.items() if address != wanted.address}
         else:
             self._set[wanted.address] = _Set(wanted.mode, wanted.times)
 
@@ -89,6 +92,10 @@ class Behaviours:
         """Which of the addresses have a mode of their own."""
         return frozenset(address for address in addresses if address in self._set)
 
+    def lasting(self, addresses: Collection[str]) -> frozenset[str]:
+        """Which of them have one that does not end by itself."""
+        return frozenset(address for address in self.own(addresses) if self._set[address].left is None)
+
     def of(self, addresses: Collection[str]) -> dict[str, Mode]:
         """The modes of the addresses of one request; what is set for all is taken once for them together."""
         own = {address: self.take(address) for address in self.own(addresses)}
@@ -100,6 +107,7 @@ class Simulator:
     """A provider on loopback: its own API beside `/_sim/…`."""
 
     name: ClassVar[str]
+    modes: ClassVar[tuple[Mode, ...]] = MODES
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -139,7 +147,9 @@ class Simulator:
         return self.clock.now().astimezone(UTC).isoformat().replace("+00:00", "Z")
 
     async def _list(self, request: web.Request) -> web.Response:
-        address = request.query.get("address")
+        address = request.query.get("address", "")
+        if address.startswith(" "):  # what a + becomes that was not encoded
+            address = f"+{address[1:]}"
         found = [asdict(one) for one in self.messages if not address or one.address == address]
         return json_answer(found)
 
@@ -149,11 +159,14 @@ class Simulator:
 
     async def _behave(self, said: Mapping[str, Any]) -> web.Response:
         try:
-            self.behaviours.put(_BEHAVIOUR.validate_python(dict(said)))
+            wanted = _BEHAVIOUR.validate_python(dict(said))
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             return json_answer({"error": f"{where}: {first['msg']}".removeprefix(": ")}, 422)
+        if wanted.mode not in self.modes:
+            return json_answer({"error": f"mode: {self.name} knows {', '.join(self.modes)}"}, 422)
+        self.behaviours.put(wanted)
         return json_answer({"ok": True})
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from ops.simulators import fcm_checks as checks
-from ops.simulators.base import SLOW_S, Message, Mode, Simulator, json_answer, silence
+from ops.simulators.base import MODES, SLOW_S, Message, Mode, Simulator, json_answer, silence
 from ops.simulators.fcm_tokens import Tokens
 from schemas.clock import Clock
 
@@ -17,6 +17,7 @@ class FcmSimulator(Simulator):
     """Takes messages as FCM does, also one that a device would show in place of another: both arrived."""
 
     name: ClassVar[str] = "fcm"
+    modes: ClassVar[tuple[Mode, ...]] = (*MODES, "sender_mismatch")
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
@@ -56,6 +57,8 @@ class FcmSimulator(Simulator):
         match mode:
             case "gone":
                 raise checks.unregistered()
+            case "sender_mismatch":
+                raise checks.of_another_sender()
             case "quota":
                 raise checks.over_quota(address if own else None)
             case "reject":

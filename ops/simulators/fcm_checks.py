@@ -84,6 +84,11 @@ def unregistered() -> RefusedError:
     return RefusedError(404, "NOT_FOUND", "Requested entity was not found.", _code("UNREGISTERED"))
 
 
+def of_another_sender() -> RefusedError:
+    """The token was given to an app of another project."""
+    return RefusedError(403, "PERMISSION_DENIED", "SenderId mismatch", _code("SENDER_ID_MISMATCH"))
+
+
 def unauthenticated() -> RefusedError:
     said = (
         "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or"

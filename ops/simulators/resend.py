@@ -11,14 +11,14 @@ from uuid import uuid4
 import orjson
 from aiohttp import web
 
-from ops.simulators.base import SLOW_S, Message, Mode, Simulator, json_answer, silence
+from ops.simulators.base import KEPT, SLOW_S, Message, Mode, Simulator, json_answer, silence
 from ops.simulators.svix import Svix
 from schemas.clock import Clock
 
 MOST: Final = 100
 RATE: Final = 5
 QUOTA_S: Final = 5  # the real one has no such mercy; nobody wants to wait for midnight here
-# Of one address among many, these are the mail's own error: nothing else would ever get by beside it.
+# Of one address among many, without end, these are the mail's own error: nothing would ever get by beside it.
 APART: Final[frozenset[Mode]] = frozenset({"quota", "timeout"})
 REMEMBERED: Final = timedelta(hours=24)
 BOUNCE: Final = {
@@ -57,6 +57,8 @@ class ResendSimulator(Simulator):
         self._svix = svix
         self._rate = rate
         self._known: dict[str, _Known] = {}
+        self._taken: dict[str, Message] = {}
+        """By id, also what was forgotten since: more may happen to it."""
         self._window = 0
         self._used = 0
 
@@ -146,7 +148,7 @@ class ResendSimulator(Simulator):
         mails = _mails(body, batch=batch)
         permissive = batch and request.headers.get("x-batch-validation") == "permissive"
         addresses = [_to(mail)[0] for mail in mails if _to(mail)]
-        own = self.behaviours.own(addresses if permissive and len(mails) > 1 else ())
+        own = self.behaviours.lasting(addresses if permissive and len(mails) > 1 else ())
         modes = self.behaviours.of(addresses)
         await _misbehave({mode for to, mode in modes.items() if to not in own or mode not in APART})
         wrong = {n: _wrong(mail, modes, own) for n, mail in enumerate(mails)}
@@ -174,6 +176,9 @@ class ResendSimulator(Simulator):
             raw=mail,
         )
         self.keep(message)
+        self._taken[message.id] = message
+        if len(self._taken) > KEPT:
+            del self._taken[next(iter(self._taken))]
         gone = modes.get(message.address) == "gone"
         self._svix.later(self._event("email.bounced" if gone else "email.delivered", message))
         return message.id
@@ -197,7 +202,7 @@ class ResendSimulator(Simulator):
         kind, wanted = said.get("event"), said.get("id")
         if not isinstance(kind, str) or "." not in kind:
             return json_answer({"error": 'event: name one such as "email.bounced"'}, 422)
-        found = next((one for one in reversed(self.messages) if one.id == wanted), None)
+        found = self._taken.get(wanted) if isinstance(wanted, str) else None
         if found is None:
             return json_answer({"error": "id: there is no such message"}, 404)
         status = await self._svix.send(self._event(kind, found))

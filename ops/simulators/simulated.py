@@ -15,14 +15,15 @@ SENDER = "Hub <hub@example.com>"
 def wanted(settings: Settings, *, fallbacks: bool = False) -> tuple[str, ...]:
     """The providers to simulate: one for each channel that no account is set for.
 
-    `fallbacks`: also a second account at Twilio, which takes over from the first. Not by itself: whoever
-    makes the first misbehave would look there in vain for what the second took.
+    `fallbacks`: also a second account at Twilio, which takes over from the first, and Resend before a mail
+    server. Not by itself: whoever makes the first misbehave would look there in vain for what the second
+    took, and whoever sets a mail server wants mails to go there.
     """
     lacking = {
         "fcm": not settings.fcm.configured,
         "twilio": not settings.twilio.configured,
         "twilio_fallback": fallbacks and not settings.twilio.configured,
-        "resend": not (settings.resend.configured or settings.smtp.configured),
+        "resend": not settings.resend.configured and (fallbacks or not settings.smtp.configured),
         "telegram": not settings.telegram.configured,
     }
     return tuple(name for name, lacks in lacking.items() if lacks)
@@ -38,7 +39,7 @@ def with_simulators(settings: Settings, urls: Mapping[str, str], auth_secret: st
         update["twilio"] = made.twilio("twilio")
         if "twilio_fallback" in urls:
             update["twilio_fallback"] = TwilioFallback(**made.twilio("twilio_fallback").model_dump())
-    if "resend" in urls and not (settings.resend.configured or settings.smtp.configured):
+    if "resend" in urls and not settings.resend.configured:
         update["resend"] = made.resend(settings.resend)
     if "telegram" in urls and not settings.telegram.configured:
         update["telegram"] = made.telegram(settings.telegram)

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from ops.simulators.base import SLOW_S, Message, Mode, Simulator, json_answer, seconds, silence
 from ops.simulators.telegram_inbound import BOT, UnsaidError, update
-from ops.simulators.telegram_webhook import Pusher
+from ops.simulators.telegram_webhook import Pusher, comes_again
 from schemas.clock import Clock
 
 QUOTA_S: Final = 3
@@ -173,7 +173,7 @@ class TelegramSimulator(Simulator):
             return json_answer({"error": str(error)}, 422)
         self._numbers = max(self._numbers, made["update_id"])
         status = await self._pusher.post(made) if self._pusher.url else None
-        if status != 200:
+        if status is None or comes_again(status):
             self._waiting.append(made)
             self._pusher.begin()
             self._ring()
@@ -202,10 +202,8 @@ async def _misbehave(mode: Mode) -> None:
             raise RefusedError(429, f"Too Many Requests: retry after {QUOTA_S}", retry_after=QUOTA_S)
         case "reject":
             raise RefusedError(400, "Bad Request: message text is not taken")
-        case "down":
+        case "down" | "flaky":
             raise InFrontError(503)
-        case "flaky":
-            raise InFrontError(502)
         case "timeout":
             raise TimeoutError
         case "slow":

@@ -55,6 +55,8 @@ def _chat(given: Any, person: Mapping[str, Any]) -> dict[str, Any]:
         raise UnsaidError('chat: name one such as {"id": -100, "type": "group", "title": "Fans"}')
     if given["id"] == person["id"]:
         return {**own, "type": "private", **given}
+    if given["id"] > 0:  # groups have numbers below zero
+        return {"type": "private", "first_name": "Somebody", **given}
     return {"type": "group", "title": "A group", **given}
 
 

@@ -1,4 +1,4 @@
-"""Owns how the simulator of Telegram calls a webhook: one update after the other, until each is taken."""
+"""Owns how the simulator of Telegram calls a webhook: one update after the other, until each is answered."""
 
 import asyncio
 from collections import deque
@@ -13,6 +13,14 @@ from bus.tasks import cancel, spawn
 AGAIN_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 CALL_S: Final = 15.0
 HEADER: Final = "X-Telegram-Bot-Api-Secret-Token"
+
+
+def comes_again(status: int) -> bool:
+    """Whether an update is told again upon such an answer: one that is refused itself would stop all others.
+
+    Without a door (404), or with another secret (401), the hub may be about to be set up. 0: no answer.
+    """
+    return status in {0, 401, 404, 408, 429} or status >= 500
 
 
 class Pusher:
@@ -54,7 +62,7 @@ class Pusher:
     async def _push(self) -> None:
         failures = 0
         while self._waiting and self.url:
-            if await self.post(self._waiting[0]) == 200:
+            if not comes_again(await self.post(self._waiting[0])):
                 self._waiting.popleft()
                 failures = 0
                 continue

@@ -77,10 +77,6 @@ class TwilioSimulator(Simulator):
             answer = await self._take(form)
         except RefusedError as refused:
             return json_answer(refused.body, refused.status, refused.headers)
-        except BrokenError:
-            return web.Response(
-                status=500, text="<html>Internal Server Error</html>", content_type="text/html"
-            )
         except TimeoutError:
             return await silence(request)
         return json_answer(answer, 201)
@@ -97,7 +93,7 @@ class TwilioSimulator(Simulator):
             raise RefusedError(404, 20404, f"The requested resource {request.path} was not found")
 
     async def _take(self, form: Mapping[str, str]) -> dict[str, Any]:
-        """Answer a request; raises RefusedError, BrokenError, or TimeoutError for one without an answer."""
+        """Answer a request; raises RefusedError, or TimeoutError for one without an answer."""
         to = form.get("To", "")
         mode = self.behaviours.take(to)
         await _misbehave(mode)
@@ -182,16 +178,10 @@ class TwilioSimulator(Simulator):
             self.opted_out.discard(number)
 
 
-class BrokenError(Exception):
-    """Something broke half-way; the answer is not even Twilio's own."""
-
-
 async def _misbehave(mode: Mode) -> None:
     """Do what comes before the message is looked at; raises what ends the request."""
-    if mode == "down":
+    if mode in {"down", "flaky"}:
         raise RefusedError(503, 20503, "Service is unavailable. Please try again")
-    if mode == "flaky":
-        raise BrokenError
     if mode == "quota":
         raise RefusedError(429, 20429, "Too Many Requests", Retry_After=str(QUOTA_S))
     if mode == "timeout":

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, ClassVar, Final
 
 import aiohttp
@@ -145,9 +146,16 @@ def _pace(told: Mapping[str, str], before: Pace) -> Pace:
     try:
         window = 1.0  # the limit is documented by the second, whatever remains of this one
         return Pace(
-            max(0.1, float(told["ratelimit-limit"]) / window),
+            max(0.1, _finite(told["ratelimit-limit"]) / window),
             int(told["ratelimit-remaining"]),
-            float(told.get("ratelimit-reset", window)),
+            _finite(told.get("ratelimit-reset", window)),
         )
     except (KeyError, ValueError):
         return Pace(before.rate)
+
+
+def _finite(said: str | float) -> float:
+    number = float(said)
+    if not isfinite(number):
+        raise ValueError(said)
+    return number

@@ -1,8 +1,9 @@
 """Owns the ledger of consent: who allowed or refused what on an address; written to, never changed.
 
 Of an erased person the refusals stay, without the person: the address becomes a digest that only tells
-whether an address somebody brings is the one that was refused. The digest is made with the database's own
-name, so that it says nothing elsewhere; who holds the database could still try addresses.
+whether an address somebody brings is the one that was refused, and so does one that nobody has. The digest
+is made with the database's own name, so that it says nothing elsewhere; who holds the database could still
+try addresses.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -49,6 +50,14 @@ DIGEST: Final = (
     "'erased:' || encode(sha256(convert_to("
     "(SELECT instance::text FROM hub_meta) || ' ' || {channel} || ' ' || {address}, 'UTF8')), 'hex')"
 )
+# Nobody has it any more, or never had: in clear it would only be what an erased person left behind.
+ADD: Final = f"""
+INSERT INTO consent (channel, address, topic, allowed, source, detail, user_id, at)
+VALUES ($1, CASE WHEN $7::text IS NULL AND NOT EXISTS (SELECT FROM endpoints
+                                                       WHERE channel = $1 AND address IN ($2, $9))
+                 THEN {DIGEST.format(channel="$1", address="$2")} ELSE $2 END, $3, $4, $5, $6, $7, $8)
+RETURNING n
+"""
 REFUSED: Final = f"""
 SELECT channel, address, array_agg(topic) AS topics FROM (
     SELECT DISTINCT ON (g.channel, g.address, c.topic) g.channel, g.address, c.topic, c.allowed
@@ -58,10 +67,12 @@ SELECT channel, address, array_agg(topic) AS topics FROM (
     ORDER BY g.channel, g.address, c.topic, c.n DESC) last
 WHERE NOT allowed GROUP BY channel, address
 """
-FOLLOW: Final = """
+FOLLOW: Final = f"""
 WITH last AS (
-    SELECT DISTINCT ON (address, topic) address, topic, allowed, source, user_id FROM consent
-    WHERE channel = $1 AND address IN ($2, $3) ORDER BY address, topic, n DESC
+    SELECT DISTINCT ON (g.address, topic) g.address, topic, allowed, source, user_id
+    FROM unnest(ARRAY[$2::text, $3::text]) AS g (address) JOIN consent c ON c.channel = $1
+        AND c.address IN (g.address, {DIGEST.format(channel="$1", address="g.address")})
+    ORDER BY g.address, topic, n DESC
 )
 INSERT INTO consent (channel, address, topic, allowed, source, detail, user_id, at)
 SELECT $1, $3, topic, false, source, 'the address has become another', user_id, $4
@@ -76,6 +87,10 @@ WITH here AS (
 )
 SELECT EXISTS (SELECT FROM here WHERE NOT allowed AND source = ANY($3)
                AND n > coalesce((SELECT max(n) FROM here WHERE allowed), 0))
+"""
+OF_ADDRESS: Final = f"""
+SELECT {COLUMNS} FROM consent
+WHERE channel = $1 AND address IN ($2, {DIGEST.format(channel="$1", address="$2")}) ORDER BY n DESC LIMIT $3
 """
 LIST: Final = f"""
 SELECT {COLUMNS} FROM consent
@@ -92,10 +107,9 @@ class ConsentLedger:
     """The last entry for a channel, address and topic counts; the topic `""` speaks of all topics."""
 
     async def add(self, conn: Source, entry: NewConsent, at: datetime) -> int:
-        """Write an entry; answers its number."""
+        """Write an entry; answers its number. An address that nobody has is written as its digest."""
         n: int = await conn.fetchval(
-            "INSERT INTO consent (channel, address, topic, allowed, source, detail, user_id, at)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING n",
+            ADD,
             entry.channel,
             same(entry.channel, entry.address),
             entry.topic,
@@ -104,6 +118,7 @@ class ConsentLedger:
             entry.detail,
             entry.user_id,
             at,
+            entry.address,
         )
         return n
 
@@ -130,12 +145,7 @@ class ConsentLedger:
 
     async def of_address(self, conn: Source, channel: str, address: str, limit: int = 100) -> list[Consent]:
         """Answer what was written about an address, the newest first."""
-        rows = await conn.fetch(
-            f"SELECT {COLUMNS} FROM consent WHERE channel = $1 AND address = $2 ORDER BY n DESC LIMIT $3",
-            channel,
-            same(channel, address),
-            limit,
-        )
+        rows = await conn.fetch(OF_ADDRESS, channel, same(channel, address), limit)
         return [Consent(**row) for row in rows]
 
 

@@ -46,6 +46,8 @@ class Outcome:
     due_at: datetime | None = None
     counted: bool = True
     """Whether it was an attempt, of which there are not many."""
+    tried_since: datetime | None = None
+    """Of an attempt that another one follows; None moves it on by the wait that was no attempt's."""
 
 
 NEW: Final = tuple(field.name for field in fields(NewDelivery))
@@ -73,33 +75,38 @@ RENEW: Final = """
 UPDATE deliveries SET lease_until = $2::timestamptz + $3::interval
 WHERE id = ANY($4) AND owner = $1 AND status = 'sending' AND lease_until IS NOT NULL RETURNING id
 """
+# Whose lease ran out may know after all what came; what failed under another name was an attempt before.
+OURS: Final = """(d.status = 'sending' OR d.status = 'unknown' AND d.reason = 'lease_ran_out'
+                   OR d.status = 'failed' AND d.provider_ref <> g.provider_ref)"""
 # A webhook may have been quicker: what it said stays. An endpoint that another dispatcher notes just now is
 # used either way; one that a code goes to is not used yet, and who asked must not see whether any was sent.
-SETTLE: Final = """
+# What lies between no attempts, such as a hold, makes it tried for no longer.
+SETTLE: Final = f"""
 WITH given AS (
     SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                         $9::timestamptz[], $10::bool[])
-           AS g (id, status, outcome, detail, reason, provider, provider_ref, due_at, counted)
+                         $9::timestamptz[], $10::bool[], $11::timestamptz[])
+           AS g (id, status, outcome, detail, reason, provider, provider_ref, due_at, counted, tried_since)
 ), settled AS (
     UPDATE deliveries d
-    SET status = CASE WHEN d.status = 'sending' THEN g.status ELSE d.status END,
-        reason = CASE WHEN d.status = 'sending' THEN g.reason ELSE d.reason END,
+    SET status = CASE WHEN {OURS} THEN g.status ELSE d.status END,
+        reason = CASE WHEN {OURS} THEN g.reason ELSE d.reason END,
         owner = NULL, lease_until = NULL, batch_id = NULL, attempts = d.attempts + g.counted::int,
-        notes = d.notes + 1, updated_at = $11,
-        provider = CASE WHEN d.status = 'sending' AND g.status IN ('queued', 'held') THEN g.provider
+        notes = d.notes + 1, updated_at = $12,
+        provider = CASE WHEN {OURS} AND g.status IN ('queued', 'held') THEN g.provider
                         ELSE coalesce(g.provider, d.provider) END,
         provider_ref = coalesce(g.provider_ref, d.provider_ref), due_at = coalesce(g.due_at, d.due_at),
-        sent_at = CASE WHEN g.status = 'sent' THEN $11 ELSE d.sent_at END
+        tried_since = coalesce(g.tried_since, d.tried_since + (g.due_at - d.due_at), d.tried_since),
+        sent_at = CASE WHEN g.status = 'sent' THEN $12 ELSE d.sent_at END
     FROM given g WHERE d.id = g.id AND d.owner = $1
     RETURNING d.id, d.endpoint_id, d.verification_id, d.notes, g.status, g.outcome, g.detail
 ), noted AS (
     INSERT INTO delivery_attempts (delivery_id, n, at, outcome, detail)
-    SELECT id, notes, $11, outcome, detail FROM settled
+    SELECT id, notes, $12, outcome, detail FROM settled
 ), used AS (
-    UPDATE endpoints e SET used_at = $11
+    UPDATE endpoints e SET used_at = $12
     FROM (SELECT id FROM endpoints WHERE id IN (SELECT endpoint_id FROM settled
                                                 WHERE status = 'sent' AND verification_id IS NULL)
-          AND (used_at IS NULL OR used_at < $11::timestamptz - interval '1 minute')
+          AND (used_at IS NULL OR used_at < $12::timestamptz - interval '1 minute')
           FOR NO KEY UPDATE SKIP LOCKED) u
     WHERE e.id = u.id
 )
@@ -118,12 +125,14 @@ UPDATE deliveries SET owner = $3::uuid::text, batch_id = $3, lease_until = NULL,
 WHERE id = ANY($2) AND owner = $1 AND status = 'sending' RETURNING id
 """
 # What a provider of batches had claimed was in no batch yet, as those have no lease: nobody called for it.
+# What becomes unknown stays its owner's, who may only have been cut off, and can still tell.
 RECOVER: Final = f"""
 WITH freed AS (
     UPDATE deliveries d
     SET status = CASE WHEN d.provider <> ALL($3) THEN 'unknown' ELSE 'queued' END,
         provider = CASE WHEN d.provider = ANY($4) THEN NULL ELSE d.provider END,
-        reason = 'lease_ran_out', owner = NULL, lease_until = NULL, notes = d.notes + 1, updated_at = $1
+        owner = CASE WHEN d.provider <> ALL($3) THEN d.owner END,
+        reason = 'lease_ran_out', lease_until = NULL, notes = d.notes + 1, updated_at = $1
     FROM (SELECT id FROM deliveries WHERE status = 'sending' AND lease_until < $1 AND channel = ANY($2)
           ORDER BY lease_until LIMIT 1000 FOR UPDATE SKIP LOCKED) late
     WHERE d.id = late.id RETURNING d.*
@@ -140,11 +149,13 @@ WITH stuck AS (
         updated_at = $1
     FROM (SELECT id FROM deliveries WHERE channel = ANY($2) AND status IN ('queued', 'held')
           AND provider <> ALL($3) AND updated_at < $4 ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED) old
-    WHERE d.id = old.id RETURNING d.id, d.notes
+    WHERE d.id = old.id RETURNING d.id, d.notes, d.channel
+), noted AS (
+    INSERT INTO delivery_attempts (delivery_id, n, at, outcome, detail)
+    SELECT id, notes, $1, 'provider_removed', 'the provider that may have taken it is not configured any more'
+    FROM stuck
 )
-INSERT INTO delivery_attempts (delivery_id, n, at, outcome, detail)
-SELECT id, notes, $1, 'provider_removed', 'the provider that may have taken it is not configured any more'
-FROM stuck
+SELECT channel FROM stuck
 """
 # Rows of which somebody else may lock some, too, are locked in one order: nobody waits in a circle.
 LOCKED: Final = """
@@ -162,8 +173,12 @@ UPDATE deliveries d SET address = $3 FROM locked l WHERE d.id = l.id
 """
 RELEASE: Final = f"""
 {LOCKED.format("user_id = $1 AND status = 'held' AND reason = 'quiet_hours' AND due_at > $2")}
-UPDATE deliveries d SET due_at = $2 FROM locked l WHERE d.id = l.id RETURNING d.id
+UPDATE deliveries d SET due_at = $2, tried_since = d.tried_since - (d.due_at - $2)
+FROM locked l WHERE d.id = l.id RETURNING d.id
 """
+# Of what waits to be sent, or is sent under another name, an attempt before has failed: that is only noted.
+BEFORE: Final = """($3 = 'failed' AND (d.status IN ('queued', 'held')
+                                     OR d.status = 'sending' AND d.provider_ref <> $2))"""
 # A report may come late or twice: what was clicked is not merely delivered; what bounced after all, bounced.
 REPORT: Final = f"""
 WITH ranks AS (
@@ -171,12 +186,15 @@ WITH ranks AS (
                  'bounced'] AS list
 ), reported AS (
     UPDATE deliveries d
-    SET status = CASE WHEN array_position(list, $3) > coalesce(array_position(list, d.status), 0)
+    SET status = CASE WHEN {BEFORE} THEN d.status
+                      WHEN array_position(list, $3) > coalesce(array_position(list, d.status), 0)
                       THEN $3 ELSE d.status END,
         reason = CASE WHEN d.status = 'unknown' AND array_position(list, $3) > array_position(list, d.status)
                       THEN NULL ELSE d.reason END,
         sent_at = CASE WHEN $3 = 'failed' THEN d.sent_at ELSE coalesce(d.sent_at, $5) END,
-        provider = $1, provider_ref = $2, notes = d.notes + 1, updated_at = $5
+        provider = CASE WHEN {BEFORE} THEN d.provider ELSE $1 END,
+        provider_ref = CASE WHEN {BEFORE} THEN d.provider_ref ELSE $2 END,
+        notes = d.notes + 1, updated_at = $5
     FROM ranks WHERE d.id = coalesce($6, (SELECT id FROM deliveries WHERE provider = $1 AND provider_ref = $2
                                           LIMIT 1)) RETURNING d.*
 ), noted AS (
@@ -185,21 +203,34 @@ WITH ranks AS (
 )
 SELECT {COLUMNS} FROM reported d
 """
+WITHDRAWN: Final = """
+withdrawn AS (
+    UPDATE deliveries d
+    SET status = 'dropped', reason = 'read_already', notes = d.notes + 1, updated_at = {at}
+    FROM locked l WHERE d.id = l.id RETURNING d.id, d.notes, d.channel
+), noted AS (
+    INSERT INTO delivery_attempts (delivery_id, n, at, outcome, detail)
+    SELECT id, notes, {at}, 'dropped', 'read_already' FROM withdrawn
+)
+"""
+"""What was read is not sent any more: the rows that are `locked`, with a line of their records."""
 DROP_FOR_READ: Final = f"""
-{LOCKED.format("user_id = $1 AND notification_id = ANY($2)")}
-UPDATE deliveries d SET status = 'dropped', reason = 'read_already', updated_at = $3
-FROM locked l WHERE d.id = l.id
+{LOCKED.format("user_id = $1 AND notification_id = ANY($2)")}, {WITHDRAWN.format(at="$3")}
+SELECT channel FROM withdrawn
 """
-REDRIVE: Final = """
-UPDATE deliveries SET status = 'queued', reason = NULL, attempts = 0, due_at = $2, batch_id = NULL,
-    provider = NULL, owner = NULL, lease_until = NULL, updated_at = $2
-WHERE id = ANY($1) AND status IN ('failed', 'unknown') RETURNING id
+# The provider's name for an attempt goes with it: the next one has another.
+ANEW: Final = """
+UPDATE deliveries SET status = 'queued', reason = NULL, attempts = 0, due_at = {at}, batch_id = NULL,
+    tried_since = NULL, provider = NULL, provider_ref = NULL, owner = NULL, lease_until = NULL,
+    updated_at = {at}
 """
-REDRIVE_FAILED: Final = """
-UPDATE deliveries SET status = 'queued', reason = NULL, attempts = 0, due_at = $1, batch_id = NULL,
-    provider = NULL, owner = NULL, lease_until = NULL, updated_at = $1
+REDRIVE: Final = f"""
+{ANEW.format(at="$2")} WHERE id = ANY($1) AND status IN ('failed', 'unknown') RETURNING id
+"""
+REDRIVE_FAILED: Final = f"""
+{ANEW.format(at="$1")}
 WHERE id IN (SELECT id FROM deliveries WHERE status = 'failed' AND updated_at < $1
-             LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING id
+             ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING id
 """
 
 
@@ -241,7 +272,7 @@ class Deliveries(DeliveryRecords):
         return _ids(await conn.fetch(RENEW, owner, now, lease, list(ids)))
 
     async def finish(self, conn: Source, owner: str, outcomes: Sequence[Outcome], now: datetime) -> set[UUID]:
-        """Note what came of attempts and decisions."""
+        """Note what came of attempts and decisions, also of what was recovered meanwhile as `unknown`."""
         rows = await conn.fetch(
             SETTLE,
             owner,
@@ -281,6 +312,8 @@ class Deliveries(DeliveryRecords):
     ) -> list[Delivery]:
         """Free what a dead dispatcher held: queued again for providers that know a key, else `unknown`.
 
+        Of the latter its owner may still say what came; see `finish`.
+
         Those of them that are `batching` have surely taken nothing of it: any provider may be next.
         """
         rows = await conn.fetch(RECOVER, now, list(channels), list(keyed), list(batching))
@@ -294,9 +327,13 @@ class Deliveries(DeliveryRecords):
         channels: Collection[str],
         providers: Collection[str],
         before: datetime,
-    ) -> None:
-        """Let none wait for ever for a provider that is not among these, and has not come back since."""
-        await conn.execute(GIVE_UP, now, list(channels), list(providers), before)
+    ) -> list[str]:
+        """Let none wait for ever for a provider that is not among these, and has not come back since.
+
+        Answers the channel of each that it ends.
+        """
+        rows = await conn.fetch(GIVE_UP, now, list(channels), list(providers), before)
+        return [row["channel"] for row in rows]
 
     async def put_off(self, conn: Source, channel: str, address: str, until: datetime, now: datetime) -> None:
         """Let all that waits for an address wait longer."""
@@ -331,9 +368,10 @@ class Deliveries(DeliveryRecords):
 
     async def drop_for_read(
         self, conn: Source, user: str, notifications: Sequence[UUID], now: datetime
-    ) -> None:
-        """Withdraw what still waits of notifications that were read."""
-        await conn.execute(DROP_FOR_READ, user, list(notifications), now)
+    ) -> list[str]:
+        """Withdraw what still waits of notifications that were read; answers the channel of each."""
+        rows = await conn.fetch(DROP_FOR_READ, user, list(notifications), now)
+        return [row["channel"] for row in rows]
 
     async def redrive(self, conn: Source, ids: Sequence[UUID], now: datetime) -> set[UUID]:
         """Give failed and unknown deliveries new attempts; answers which were such."""

@@ -47,6 +47,8 @@ class Delivery(NewDelivery):
     provider_ref: str | None
     updated_at: datetime
     sent_at: datetime | None
+    tried_since: datetime | None
+    """None until an attempt failed; later than that by what it has waited apart from its attempts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,19 @@ class Filter:
 
 
 COLUMNS: Final = ", ".join(f"d.{field.name}" for field in fields(Delivery))
+# Ids are made in the order of time.
 LIST: Final = f"""
 SELECT {COLUMNS} FROM deliveries d
-WHERE ($1::text IS NULL OR d.status = $1) AND ($2::text IS NULL OR d.channel = $2)
+WHERE {{}} AND ($2::text IS NULL OR d.channel = $2)
   AND ($3::text IS NULL OR d.topic = $3) AND ($4::text IS NULL OR d.user_id = $4)
   AND ($5::uuid IS NULL OR d.event_id = $5)
-  AND ($6::timestamptz IS NULL OR (d.created_at, d.id) < ($6, $7::uuid))
-ORDER BY d.created_at DESC, d.id DESC LIMIT $8
+  AND ($6::uuid IS NULL OR d.id < $6)
+ORDER BY d.id DESC LIMIT $7
 """
+ANY_STATUS: Final = "($1::text IS NULL OR d.status = $1)"
+ENDED: Final = ("failed", "unknown")
+OF_ENDED: Final = f"d.status = $1 AND d.status IN {ENDED}"
+"""These have an index, which a plan for any status could not use."""
 LAST_MAILS: Final = """
 SELECT u AS user_id, d.sent_at FROM unnest($1::text[]) AS u CROSS JOIN LATERAL (
     SELECT sent_at FROM deliveries WHERE user_id = u AND channel = 'email' AND sent_at IS NOT NULL
@@ -99,20 +106,11 @@ class DeliveryRecords:
         return [stored(row) for row in rows]
 
     async def page(
-        self,
-        conn: Source,
-        wanted: Filter,
-        *,
-        before: tuple[datetime, UUID] | None = None,
-        limit: int = 50,
+        self, conn: Source, wanted: Filter, *, before: UUID | None = None, limit: int = 50
     ) -> list[Delivery]:
-        """Answer deliveries, the newest first; `before` is creation and id of the last one of a page."""
-        rows = await conn.fetch(
-            LIST,
-            *astuple(wanted),
-            *(before or (None, None)),
-            limit,
-        )
+        """Answer deliveries, the newest first; `before` is the last one of a page."""
+        query = LIST.format(OF_ENDED if wanted.status in ENDED else ANY_STATUS)
+        rows = await conn.fetch(query, *astuple(wanted), before, limit)
         return [stored(row) for row in rows]
 
     async def of_event(

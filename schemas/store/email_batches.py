@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from schemas.db import Connection, Source
+from schemas.store import delivery_records as records
 from schemas.store.delivery_records import Delivery
 
 # By the database's clock, which all dispatchers share.
@@ -18,9 +19,21 @@ COLUMNS: Final = "b.id, b.provider, b.mails, b.deliveries, b.attempts, b.created
 STORE: Final = f"""
 INSERT INTO email_batches AS b
     (id, provider, mails, deliveries, attempts, due_at, owner, lease_until, created_at)
-VALUES ($1, $2, $3, $4, num_nonnulls($6::text), $5, $6,
-        CASE WHEN $6 IS NOT NULL THEN {LEASED.format("$7::float8")} END, $5)
+VALUES ($1, $2, $3, $4, 1, $5, $6, {LEASED.format("$7::float8")}, $5)
 RETURNING {COLUMNS}, false AS left_behind
+"""
+# As any deliveries are claimed, but for a batch that the same transaction makes: the one does not come about
+# without the other, so there is no lease that could run out.
+GATHER: Final = f"""
+UPDATE deliveries d
+SET status = 'sending', owner = $1::uuid::text, batch_id = $1, lease_until = NULL, updated_at = $2,
+    provider = $3
+FROM (SELECT due.id FROM generate_series(0, 2) AS p CROSS JOIN LATERAL (
+          SELECT id FROM deliveries WHERE channel = 'email' AND priority = p AND due_at <= $2
+          AND status IN ('queued', 'held') AND (provider IS NULL OR provider = $3)
+          ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED) due
+      LIMIT $4) taken
+WHERE d.id = taken.id RETURNING {records.COLUMNS}
 """
 CLAIM: Final = f"""
 UPDATE email_batches b SET owner = $3, attempts = b.attempts + 1, lease_until = {LEASED.format("$4::float8")}
@@ -31,8 +44,6 @@ FROM (SELECT id, owner FROM email_batches
 WHERE b.id = found.id
 RETURNING {COLUMNS}, found.owner IS NOT NULL AS left_behind
 """
-# A provider that takes batches has deliveries claimed before their batch is made; whoever has claimed some
-# looks here before they are sent, so only those of other providers count beside batches.
 UNDER_WAY: Final = """
 SELECT d.user_id
 FROM email_batches b CROSS JOIN unnest(b.deliveries) AS m (id) JOIN deliveries d ON d.id = m.id
@@ -41,9 +52,9 @@ UNION
 SELECT d.user_id FROM deliveries d
 WHERE d.status = 'sending' AND d.lease_until IS NOT NULL AND d.channel = 'email'
   AND d.user_id = ANY($1) AND d.verification_id IS NULL AND d.id <> ALL($2)
-  AND ($3::text IS NULL OR d.provider <> $3)
 """
-# A call may be under way at this moment; only a batch that nobody ever took was surely not sent.
+# A call may be under way at this moment; only a batch that nobody ever took was surely not sent, as earlier
+# versions left some.
 WITHDRAW: Final = """
 WITH theirs AS (
     SELECT id, deliveries, attempts FROM email_batches
@@ -100,6 +111,16 @@ class Batch:
 class EmailBatches:
     """Leased by one dispatcher at a time; a method that takes an owner is without effect for any other."""
 
+    async def gather(
+        self, tx: Connection, batch: UUID, now: datetime, *, provider: str, limit: int
+    ) -> list[Delivery]:
+        """Claim what is due for a batch that the same transaction stores. The most urgent come first.
+
+        `str(batch)` owns them; what the batch does not keep must be finished in that transaction, too.
+        """
+        rows = await tx.fetch(GATHER, batch, now, provider, limit)
+        return sorted(map(records.stored, rows), key=lambda one: (one.priority, one.due_at))
+
     async def store(
         self,
         tx: Connection,
@@ -107,11 +128,11 @@ class EmailBatches:
         *,
         provider: str,
         mails: Mapping[UUID, Mapping[str, Any]],
-        owner: str | None,
+        owner: str,
         now: datetime,
         lease_s: float,
     ) -> Batch:
-        """Keep a batch, leased for its first attempt if it has an owner; `mails` by delivery."""
+        """Keep a batch, leased for its first attempt; `mails` by delivery."""
         values = provider, list(mails.values()), list(mails), now, owner, lease_s
         row = await tx.fetchrow(STORE, batch, *values)
         return Batch(**dict(row or {}))
@@ -120,15 +141,10 @@ class EmailBatches:
         """Wait until nobody else makes a batch or claims mails: each must see whom those before write to."""
         await tx.execute("SELECT pg_advisory_xact_lock($1)", MAKING)
 
-    async def under_way(
-        self, tx: Connection, claimed: Sequence[Delivery], *, batching: str | None = None
-    ) -> set[str]:
-        """Answer to whom of these a mail is on its way, apart from what was just claimed for them.
-
-        `batching`: the provider, where what is claimed joins a batch before it is sent.
-        """
+    async def under_way(self, tx: Connection, claimed: Sequence[Delivery]) -> set[str]:
+        """Answer to whom of these a mail is on its way, apart from what was just claimed for them."""
         users, ids = {one.user_id for one in claimed}, [one.id for one in claimed]
-        return {row["user_id"] for row in await tx.fetch(UNDER_WAY, [*users], ids, batching)}
+        return {row["user_id"] for row in await tx.fetch(UNDER_WAY, [*users], ids)}
 
     async def due(self, source: Source, provider: str, now: datetime) -> bool:
         return bool(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from schemas.db import Connection, Source
 from schemas.events.members import rfc3339
+from schemas.store.deliveries import WITHDRAWN
 
 BUCKETS: Final = 64
 LOCKS: Final = 4_829_335
@@ -57,10 +58,11 @@ COLUMNS: Final = ", ".join(f"n.{name}" for name in NAMES)
 # Who changes the state of a person's notifications has the person's bucket alone; who adds to them shares it.
 # So counts that are told are those at their place among the additions, and a walk is never far from done.
 LOCK_BUCKETS: Final = """
-SELECT pg_advisory_xact_lock_shared($1, b) FROM (
+SELECT {}($1, b) FROM (
     SELECT DISTINCT abs(hashtext(u) % $3) AS b FROM unnest($2::text[]) AS u ORDER BY b) buckets
 """
-LOCK_BUCKET: Final = "SELECT pg_advisory_xact_lock($1, abs(hashtext($2) % $3))"
+SHARE: Final = LOCK_BUCKETS.format("pg_advisory_xact_lock_shared")
+SEIZE: Final = LOCK_BUCKETS.format("pg_advisory_xact_lock")
 
 # In order, so that two writers wait for each other and never deadlock. What is open already is locked and
 # answered as it was.
@@ -99,11 +101,12 @@ WHERE n.user_id = $1 AND n.id = ANY($2) AND n.state <> $3 AND n.state = ANY($4) 
 READ_ALL: Final = f"""
 WITH changed AS (
     UPDATE notifications n SET state = 'read' WHERE n.user_id = $1 AND n.state = 'unread' RETURNING {COLUMNS}
-), withdrawn AS (
-    UPDATE deliveries d SET status = 'dropped', reason = 'read_already', updated_at = $2
-    FROM changed c WHERE d.user_id = $1 AND d.notification_id = c.id AND d.status IN ('queued', 'held')
-)
-SELECT *, (SELECT count(*) FROM changed) AS changed FROM changed ORDER BY updated_at DESC, id DESC LIMIT $3
+), locked AS (
+    SELECT d.id FROM changed c JOIN deliveries d ON d.user_id = $1 AND d.notification_id = c.id
+    WHERE d.status IN ('queued', 'held') ORDER BY d.id FOR NO KEY UPDATE OF d
+), {WITHDRAWN.format(at="$2")}
+SELECT *, (SELECT count(*) FROM changed) AS changed, (SELECT array_agg(channel) FROM withdrawn) AS withdrawn
+FROM changed ORDER BY updated_at DESC, id DESC LIMIT $3
 """
 
 
@@ -115,16 +118,25 @@ class Opened:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class AllRead:
+    """How many were read at once, the latest of them, and the channel of each delivery that was withdrawn."""
+
+    count: int
+    latest: Sequence[StoredNotification]
+    withdrawn: Sequence[str]
+
+
 class Notifications:
     """The inboxes of everyone."""
 
     async def share(self, tx: Connection, users: Sequence[str]) -> None:
         """Before adding to inboxes: wait for whoever changes them, or their people, and keep them waiting."""
-        await tx.execute(LOCK_BUCKETS, LOCKS, list(users), BUCKETS)
+        await tx.execute(SHARE, LOCKS, list(users), BUCKETS)
 
-    async def seize(self, tx: Connection, user: str) -> None:
-        """Before changing states: wait for whoever is adding to the person's inbox, and keep them waiting."""
-        await tx.execute(LOCK_BUCKET, LOCKS, user, BUCKETS)
+    async def seize(self, tx: Connection, *users: str) -> None:
+        """Before changing states: wait for whoever is adding to these inboxes, and keep them waiting."""
+        await tx.execute(SEIZE, LOCKS, list(users), BUCKETS)
 
     async def insert(self, tx: Connection, records: Iterable[tuple[Any, ...]]) -> None:
         """Add notifications that gather nothing; records are in the order of NAMES."""
@@ -207,12 +219,12 @@ class Notifications:
         rows = await tx.fetch(SET_STATE, user, list(ids), state, list(among))
         return [_stored(row) for row in rows]
 
-    async def read_all(
-        self, tx: Connection, user: str, now: datetime, latest: int
-    ) -> tuple[int, list[StoredNotification]]:
-        """Mark everything read, and withdraw what waits of it; answers how many, and the latest ones."""
+    async def read_all(self, tx: Connection, user: str, now: datetime, latest: int) -> AllRead:
+        """Mark everything read, and withdraw what waits of it."""
         rows = await tx.fetch(READ_ALL, user, now, latest)
-        return (rows[0]["changed"] if rows else 0), [_stored(row) for row in rows]
+        if not rows:
+            return AllRead(0, [], [])
+        return AllRead(rows[0]["changed"], [_stored(row) for row in rows], rows[0]["withdrawn"] or [])
 
 
 def _stored(row: Any) -> StoredNotification:

@@ -16,6 +16,8 @@ RECENT: Final = timedelta(days=1)
 """Numbers go up within this time; after a quiet week Telegram begins with any other."""
 HORIZON: Final = timedelta(days=3)
 """So long it is remembered what was handled; what was said before is a repetition of something forgotten."""
+APART: Final = 1_000_000
+"""Numbers further apart than this are not of one count, and do not tell what came first."""
 CHAT: Final = "CASE WHEN e.address ~ '^-?[0-9]{1,18}$' THEN e.address::bigint END"
 """The number of the chat of an endpoint `e`."""
 
@@ -53,9 +55,9 @@ UPDATE telegram_updates SET {BLANK.replace("WHEN", "WHEN $5 AND", 1)},
     owner = NULL, lease_until = NULL, error = $3, due_at = $4
 WHERE update_id = $1 AND owner = $2 AND state = 'open'
 """
-OVERTAKEN: Final = """
-SELECT EXISTS (SELECT FROM telegram_updates WHERE chat = $1 AND update_id > $2 AND did = ANY($3)
-               AND received_at > $4)
+OVERTAKEN: Final = f"""
+SELECT EXISTS (SELECT FROM telegram_updates WHERE chat = $1 AND update_id > $2 AND update_id - $2 < {APART}
+               AND did = ANY($3) AND received_at > $4)
 """
 SAID: Final = """
 SELECT EXISTS (SELECT FROM telegram_updates WHERE chat = $1 AND update_id <> $2 AND received_at > $4
@@ -97,7 +99,7 @@ class TelegramUpdates:
 
     async def put(self, conn: Source, update: Mapping[str, Any], now: datetime) -> bool:
         """Keep an update; False if it is known, or too old for that to be known. Its number must be there."""
-        if _is_old(update, now):
+        if is_stale(update, now):
             return False
         kept = await conn.fetchval(PUT, update["update_id"], _chat(update), storable(update), now)
         if kept:
@@ -180,9 +182,10 @@ def storable(value: Any) -> Any:
     return [storable(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _is_old(update: Mapping[str, Any], now: datetime) -> bool:
+def is_stale(update: Mapping[str, Any], now: datetime) -> bool:
+    """Whether it was said before anybody remembers what was handled."""
     for told in update.values():
-        said_at = told.get("date") if isinstance(told, Mapping) else None
+        said_at = told.get("edit_date", told.get("date")) if isinstance(told, Mapping) else None
         if isinstance(said_at, int) and said_at < (now - HORIZON).timestamp():
             return True
     return False

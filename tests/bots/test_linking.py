@@ -10,6 +10,7 @@ from schemas.profile import Profile
 from schemas.store.telegram_links import LIFETIME
 from schemas.store.users import Users
 from tests.bots.robot import Robot
+from tests.routing.gathered import gather, person, waiting
 from tests.simulated_telegram import ANN
 
 ACTIVE = ("ann", str(ANN), "active", None)
@@ -195,3 +196,30 @@ async def test_the_bot_speaks_the_language_of_the_chat(robot: Robot) -> None:
     await robot.told("/start", language="xx")
     assert german
     assert german != await robot.reply()
+
+
+async def gathered(robot: Robot) -> str:
+    """Where ann's one open digest is to leave."""
+    found: str = await robot.pool.fetchval(
+        "SELECT e.address FROM digests d JOIN endpoints e ON e.id = d.endpoint_id WHERE d.state = 'open'"
+    )
+    return found
+
+
+async def test_what_is_gathered_follows_the_person_to_their_chats(robot: Robot) -> None:
+    mail = await person(robot.pool, "ann", digest={"channel": "telegram"})
+    now = robot.clock.now()
+    await gather(robot.pool, now, [waiting("ann", "email", mail, now + timedelta(days=1))])
+    await robot.linked()
+    assert await gathered(robot) == str(ANN)
+    await robot.linked(chat=7)
+    assert await gathered(robot) == str(ANN)
+    await robot.member("member", "kicked")
+    assert await gathered(robot) == "7"
+    await robot.told("/stop", chat=7)
+    assert await gathered(robot) == "7"  # there is nowhere else
+    await robot.member("kicked", "member")
+    assert await gathered(robot) == str(ANN)
+    await robot.linked(chat=8)
+    await robot.told("/stop")
+    assert await gathered(robot) == "8"

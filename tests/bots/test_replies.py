@@ -21,7 +21,7 @@ async def test_an_answer_is_said_once(robot: Robot, telegram: Telegram) -> None:
     assert said.raw["entities"] == []
 
 
-@pytest.mark.parametrize("mode", ["quota", "down"])
+@pytest.mark.parametrize("mode", ["quota", "down", "flaky"])
 async def test_what_was_not_taken_is_said_later(robot: Robot, telegram: Telegram, mode: Mode) -> None:
     telegram.behave(mode, str(ANN), times=1)
     await robot.told("/start")
@@ -32,7 +32,7 @@ async def test_what_was_not_taken_is_said_later(robot: Robot, telegram: Telegram
     assert len(telegram.messages) == 1
 
 
-@pytest.mark.parametrize("mode", ["timeout_after", "timeout", "flaky", "reject", "gone"])
+@pytest.mark.parametrize("mode", ["timeout_after", "timeout", "reject", "gone"])
 async def test_what_may_have_been_taken_or_never_will_be_is_not_said_again(
     robot: Robot, telegram: Telegram, mode: Mode
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from bots.updates import AGAIN, LEASE
 from routing.channels.telegram import TelegramChannel
 from schemas.db import Pool
+from schemas.store.dead_updates import DeadUpdates
 from schemas.store.telegram_updates import HORIZON, TelegramUpdates, storable
 from tests.bots.robot import Robot, message
 from tests.simulated import FakeClock
@@ -58,6 +59,16 @@ async def test_a_broken_update_is_given_up_after_some_attempts_and_stops_nobody_
     assert (await state(robot.pool, behind))[0] == "done"
 
 
+async def test_what_was_given_up_is_handled_after_all_when_it_is_redriven(robot: Robot) -> None:
+    dead = await robot.keep(message("/stop"))
+    await robot.pool.execute("UPDATE telegram_updates SET state = 'dead', attempts = $1", AGAIN.attempts)
+    await robot.handle()
+    assert (await state(robot.pool, dead))[0] == "dead"
+    assert await DeadUpdates().redrive(robot.pool, None, robot.clock.now()) == 1
+    await robot.handle()
+    assert await state(robot.pool, dead) == ("done", 1, None)
+
+
 async def test_an_update_that_kills_its_process_is_given_up(robot: Robot) -> None:
     number = await robot.keep(message("/start"))
     for _ in range(AGAIN.attempts):
@@ -88,6 +99,15 @@ async def test_what_comes_late_changes_nothing_that_was_decided_since(robot: Rob
     assert await robot.member("kicked", "member", number=18) == "overtaken"
     assert (await robot.endpoints())[0][2:] == ("retired", "stopped")
     assert await robot.told(f"/start {await robot.token()}", number=21) == "linked"
+
+
+@pytest.mark.parametrize("first", [1_790_000_000, (1 << 63) - 1])
+async def test_numbers_that_begin_anew_do_not_come_late(robot: Robot, first: int) -> None:
+    linked = await robot.told(f"/start {await robot.token()}", number=first)
+    assert linked == "linked"
+    assert await robot.member("member", "kicked", number=7) == "blocked"
+    assert (await robot.endpoints())[0][2:] == ("retired", "blocked")
+    assert await robot.member("kicked", "member", number=6) == "overtaken"
 
 
 async def test_what_came_late_is_no_reason_to_leave_another_chat_out(robot: Robot) -> None:

@@ -1,10 +1,14 @@
 """Work that was set aside, as `hub dlq` finds it."""
 
+import asyncio
 from datetime import UTC, datetime
 from uuid import UUID
 
+from click.testing import CliRunner
+
 from bus import parked
 from ops import aside
+from ops.cli import hub
 from ops.doctor import examine
 from ops.settings import Settings
 from schemas.db import Pool
@@ -100,6 +104,51 @@ async def test_dead_walks_are_found_and_redriven(database: str, pool: Pool) -> N
     assert await pool.fetchval("SELECT count(*) FROM walks WHERE state = 'open' AND done = 7") == 3
 
 
+async def dead_update(pool: Pool, number: int) -> None:
+    body = {"update_id": number, "message": {"chat": {"id": 42}, "text": "hello"}}
+    await pool.execute(
+        "INSERT INTO telegram_updates (update_id, chat, body, state, attempts, error)"
+        " VALUES ($1, 42, $2, 'dead', 6, 'ValidationError')",
+        number,
+        body,
+    )
+
+
+async def test_dead_updates_are_found_and_redriven(database: str, pool: Pool) -> None:
+    settings = Settings.model_validate({"database_url": database})
+    for number in (1, 2, 3):
+        await dead_update(pool, number)
+    found = await aside.dead_updates(settings, 2)
+    assert [(one.update_id, one.kind, one.chat) for one in found] == [(3, "message", 42), (2, "message", 42)]
+    shown = await aside.show_update(settings, 1)
+    assert shown is not None
+    assert (shown.state, shown.error, shown.body["message"]["text"]) == ("dead", "ValidationError", "hello")
+    assert await aside.show_update(settings, 4) is None
+    assert await aside.redrive_updates(settings, [1, 4]) == 1
+    assert await aside.redrive_updates(settings, None) == 2
+    assert await aside.dead_updates(settings, 10) == []
+    assert await pool.fetchval("SELECT every(state = 'open' AND attempts = 0) FROM telegram_updates")
+
+
+async def test_updates_go_through_the_commands_by_their_numbers(database: str, pool: Pool) -> None:
+    await dead_update(pool, 7)
+
+    async def hub_dlq(*arguments: str, status: int = 0) -> str:
+        runner, given = CliRunner(env={"HUB_DATABASE_URL": database}), ["dlq", *arguments]
+        told = await asyncio.to_thread(runner.invoke, hub, given)  # it runs an event loop of its own
+        assert told.exit_code == status, told.output
+        return told.output
+
+    for group in ([], ["--group", "updates"]):
+        line = "updates  7  dead  6×  message  chat 42  ValidationError\n"
+        assert await hub_dlq("list", *group) == line
+    assert "7  dead" not in await hub_dlq("list", "--state", "parked")
+    assert '"text": "hello"' in await hub_dlq("show", "--group", "updates", "7")
+    assert "no update with the number 8" in await hub_dlq("show", "--group", "updates", "8", status=1)
+    assert await hub_dlq("redrive", "--group", "updates", "7") == "1 updates get new attempts\n"
+    assert await hub_dlq("redrive", "--group", "updates", "--all") == "0 updates get new attempts\n"
+
+
 async def test_the_doctor_says_what_was_given_up(database: str, pool: Pool) -> None:
     settings = Settings.model_validate({"database_url": database})
 
@@ -109,8 +158,9 @@ async def test_the_doctor_says_what_was_given_up(database: str, pool: Pool) -> N
 
     assert await said() == (True, "none")
     await dead_walk(pool, 1)
+    await dead_update(pool, 1)
     for status in ("failed", "failed", "unknown"):
         await delivery(pool, status)
     well, says = await said()
     assert not well
-    assert says.startswith("1 walks, 2 failed deliveries: `hub dlq list")
+    assert says.startswith("1 walks, 1 updates of Telegram, 2 failed deliveries: `hub dlq list")

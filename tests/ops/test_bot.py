@@ -84,6 +84,29 @@ async def test_a_person_links_their_chat_and_is_told_there_what_happens(
     assert {one.address for one in telegram.messages} == {str(ANN)}
 
 
+async def test_a_bot_that_is_asked_to_end_hears_what_becomes_of_its_calls(
+    parts: Base, telegram: Telegram
+) -> None:
+    async with workers(parts):
+        async with bots(replace(parts, name="bot")):
+            await linked(parts.pool, telegram)
+
+            async def answered() -> bool:
+                return len(telegram.messages) == 1
+
+            await until(answered)
+            telegram.behave("slow", str(ANN), times=1)  # slower than whoever is cancelled waits for
+            async with parts.pool.acquire() as tx, tx.transaction():
+                await Outbox(parts.pool).add(tx, HoursTipped(to="ann", amount=500, actor="bob"))
+            await until(lambda: parts.pool.fetchval("SELECT true FROM deliveries WHERE status = 'sending'"))
+
+            async def called() -> bool:
+                return not telegram.simulator.behaviours.own([str(ANN)])
+
+            await until(called)
+        assert await parts.pool.fetchval("SELECT status FROM deliveries") == "sent"
+
+
 async def test_a_database_that_is_away_at_the_start_makes_nobody_deaf(
     parts: Base, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -295,8 +295,8 @@ def test_every_error_has_the_same_beginning_and_a_wrong_call_has_a_status_of_its
     for command in (["dlq", "list", "--group", "nope"], ["dlq", "redrive", "--group", "nope", "--all"]):
         said = run(nowhere, *command, status=2)
         assert "there is no group 'nope'; there is: stats" in said
-        assert "deliveries, walks" in said
-    assert "dead events, deliveries or walks" in run(nowhere, "dlq", "--help")
+        assert "deliveries, walks, updates" in said
+    assert "dead events, deliveries, walks or updates" in run(nowhere, "dlq", "--help")
     assert "Commands" in run(nowhere, status=2)
 
 

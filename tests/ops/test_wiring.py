@@ -1,5 +1,7 @@
 """How the parts are put together, and that they are given back whatever happens."""
 
+import asyncio
+
 import pytest
 from pydantic import SecretStr
 
@@ -9,6 +11,7 @@ from ops.embedded.postgres import EmbeddedPostgres
 from ops.finding import Finding
 from ops.settings import Settings
 from ops.wiring import base, table_of_consumers, workers
+from routing.dispatcher import Dispatcher
 from schemas.db import Pool, connect
 from tests.waiting import until
 
@@ -50,6 +53,20 @@ async def test_leases_are_given_back_after_an_error_too(settings: Settings, pool
     with pytest.raises(BoomError):
         await break_down()
     assert await pool.fetchval(held) == 0
+
+
+async def test_calls_may_end_before_the_dispatcher_is_ended(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[bool] = []
+
+    async def end(_self: Dispatcher) -> None:
+        found.extend(task.done() for task in asyncio.all_tasks() if task.get_name() == "dispatcher")
+
+    monkeypatch.setattr(Dispatcher, "end", end)
+    async with base(settings) as parts, workers(parts):
+        pass
+    assert found == [False]
 
 
 async def test_the_relay_of_another_database_does_not_count(

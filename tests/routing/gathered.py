@@ -9,6 +9,7 @@ from routing.scheduler import Scheduler
 from schemas.db import Pool
 from schemas.events.content import ContentLiked
 from schemas.events.system import MilestoneReached
+from schemas.ids import uuid7
 from schemas.profile import Profile
 from schemas.store.digests import Digests, NewItem
 from schemas.store.preferences import PreferenceDocuments
@@ -42,6 +43,20 @@ async def close(house: House) -> None:
     """Send everything on its way that is due."""
     while await scheduler(house).step():
         pass
+
+
+def waiting(user: str, channel: str, endpoint: UUID, due_at: datetime) -> NewItem:
+    """Something for the daily or weekly digest that leaves there."""
+    return NewItem(
+        user_id=user,
+        channel=channel,
+        endpoint_id=endpoint,
+        kind="scheduled",
+        due_at=due_at,
+        event_id=uuid7(),
+        notification_id=uuid7(),
+        topic="milestones",
+    )
 
 
 async def gather(pool: Pool, now: datetime, items: Sequence[NewItem]) -> None:

@@ -73,7 +73,7 @@ async def test_after_a_day_of_failures_it_is_given_up(post: Post, resend: Resend
         post.clock.moment = max(due, post.clock.now() + timedelta(seconds=15))  # the breaker has rested
         await post.turn()
     assert await statuses(post.pool) == {"ann": ("failed", "gave_up")}
-    assert timedelta(hours=24) <= post.clock.now() - began < timedelta(hours=24, seconds=16)
+    assert timedelta(hours=24) <= post.clock.now() - began < timedelta(hours=24, minutes=1)
 
 
 async def test_a_batch_whose_fate_stays_open_is_given_up_when_its_key_is_forgotten(
@@ -138,7 +138,7 @@ async def test_a_batch_left_by_a_dead_dispatcher_is_repeated_by_another(
     post: Post, mailing: House, resend: Resend
 ) -> None:
     await tipped(post, "ann", "bob")
-    batch = await post.batches._store()  # the moment before the call
+    batch = await post.batches._store(100)  # the moment before the call
     assert batch
     await post.batches._many.send_batch(batch.mails, key=str(batch.id))  # and after
     other = Post(mailing, channel := email_at(resend.url, mailing.clock))
@@ -155,7 +155,7 @@ async def test_an_answer_that_comes_too_late_changes_nothing(
     post: Post, mailing: House, resend: Resend
 ) -> None:
     await tipped(post, "ann")
-    batch = await post.batches._store()  # the call takes longer than the lease
+    batch = await post.batches._store(100)  # the call takes longer than the lease
     other = Post(mailing, channel := email_at(resend.url, mailing.clock))
     await until(other.lane.due)
     await other.empty()
@@ -211,18 +211,6 @@ async def test_a_mail_that_cannot_be_written_fails_alone(mailing: House, resend:
     await channel.close()
     assert [one.address for one in resend.messages] == ["ann@example.com"]
     assert await statuses(post.pool) == {"ann": ("sent", None), "bob": ("failed", "unrenderable")}
-
-
-async def test_a_bad_address_does_not_hold_others_twice(post: Post, resend: Resend) -> None:
-    resend.behave("down", "bob@example.com")
-    await tipped(post, "ann", "bob", "cleo")
-    await post.turn()
-    assert resend.messages == []
-    post.clock.goes_on(seconds=30)
-    for _ in range(3):
-        await post.turn()
-    assert sorted(one.address for one in resend.messages) == ["ann@example.com", "cleo@example.com"]
-    assert (await statuses(post.pool))["bob"] == ("queued", "unavailable")
 
 
 async def test_half_of_a_refused_call_that_was_surely_not_taken_is_decided_anew(

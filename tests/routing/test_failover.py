@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from time import monotonic
 from typing import ClassVar
 
 import pytest
@@ -12,6 +13,7 @@ from routing.errors import (
     AmbiguousDeliveryError,
     ChannelMisconfiguredError,
     DeliveryError,
+    QuotaExceededError,
     TransientDeliveryError,
 )
 from routing.model import ChannelKind
@@ -88,6 +90,38 @@ async def test_a_misconfigured_account_hands_over_at_once(chats: House) -> None:
     await post.turn()
     await post.turn()
     assert (len(first.asked), len(second.asked)) == (2, 2)
+
+
+async def test_what_hit_a_spent_quota_does_not_wait_for_it_where_another_can_send(chats: House) -> None:
+    spent = QuotaExceededError("no more today", retry_after=timedelta(hours=1))
+    first, second = Scripted(lambda _: spent, provider="first"), Scripted(provider="second")
+    post = Post(chats, first, second, writer=Plain())
+    await told(chats, "a", "b")
+    for _ in range(2):
+        await post.turn()
+    assert set((await statuses(chats.pool)).values()) == {("sent", None)}
+    assert (len(first.asked), len(second.asked)) == (2, 2)
+
+
+async def test_what_hit_a_spent_quota_is_kept_where_no_other_can_send(
+    chats: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = QuotaExceededError("no more today", retry_after=timedelta(hours=1))
+    post = Post(chats, only := Scripted(lambda _: spent), writer=Plain())
+    await told(chats, "a")
+    await post.turn()
+    monkeypatch.setattr("routing.lanes.SHUT_S", waited := 0.2)
+    began = monotonic()
+    for _ in range(2):
+        await post.turn()
+    assert monotonic() - began >= 2 * waited  # whoever looks again does so seldom
+    row = await chats.pool.fetchrow("SELECT status, reason, due_at, attempts FROM deliveries")
+    assert row is not None
+    assert tuple(row) == ("queued", "quota", chats.clock.now(), 0)
+    only.script = lambda _: None
+    chats.clock.goes_on(hours=1)
+    await post.empty()
+    assert (len(only.asked), await statuses(chats.pool)) == (2, {"a": ("sent", None)})
 
 
 @pytest.mark.parametrize("keyed", [False, True])

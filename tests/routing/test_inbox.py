@@ -12,7 +12,7 @@ from schemas.events.content import ContentCommented, ContentLiked
 from schemas.events.hours import HoursTipped
 from schemas.ids import uuid7
 from schemas.store.deliveries import Deliveries, NewDelivery
-from schemas.store.notifications import Notifications
+from schemas.store.notifications import AllRead, Notifications
 from tests.routing.house import House
 
 FORGED = base64.urlsafe_b64encode(b"0001-01-01T00:00:00+23:59 " + b"0" * 32).decode()
@@ -206,8 +206,7 @@ async def test_whoever_reads_very_much_at_once_is_told_of_the_latest(house: Hous
     ]  # fmt: skip
     async with house.pool.acquire() as tx, tx.transaction():
         await Deliveries().insert(tx, waiting)
-        count, latest = await Notifications().read_all(tx, "bob", now, 10)
-        assert (count, latest) == (0, [])
+        assert await Notifications().read_all(tx, "bob", now, 10) == AllRead(0, [], [])
     assert await house.inbox.read_all("ann") == TOLD_ONE_BY_ONE + 5
     rows = await house.pool.fetch("SELECT DISTINCT status, reason FROM deliveries")
     assert [tuple(row) for row in rows] == [("dropped", "read_already")]

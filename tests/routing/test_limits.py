@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from routing.channels.base import Pace
 from routing.limits import Limits
 from schemas.db import Pool
@@ -47,6 +49,15 @@ async def test_when_the_provider_says_that_nothing_is_left_nobody_calls(pool: Po
     assert await limits.take(pool, Pace(1000.0)) == 1
     await limits.heed(pool, Pace(1000.0, left=0, reset_s=60))
     assert await limits.take(pool, Pace(1000.0)) == 0
+
+
+@pytest.mark.parametrize("said", [1_790_000_000.0, float("inf"), float("nan"), -5.0])
+async def test_whatever_a_provider_says_nobody_waits_longer_than_a_minute(pool: Pool, said: float) -> None:
+    limits = Limits("resend")
+    assert await limits.take(pool, Pace(1.0)) == 1
+    await limits.heed(pool, Pace(1.0, left=0, reset_s=said))
+    soon = "SELECT refilled_at <= clock_timestamp() + interval '1 minute' FROM provider_state"
+    assert await pool.fetchval(soon)
 
 
 async def test_providers_do_not_share(pool: Pool) -> None:

@@ -1,17 +1,29 @@
 """Open digests follow their people: to another hour, another day, another place."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from bus.tasks import spawn
 from routing.catalog import CATALOG, said
+from routing.channels.base import Mail, Outcome
+from routing.channels.email import EmailChannel, ResendConfig
+from routing.consent import Consents
+from routing.errors import EndpointGoneError
+from routing.model import ChannelKind
 from routing.rescheduling import reschedule
+from routing.verification import Verifying
+from schemas.db import Pool
+from schemas.ids import uuid7
 from schemas.profile import Profile
+from schemas.store.endpoints import Endpoints, NewEndpoint
+from schemas.store.notifications import Notifications
 from schemas.store.preferences import PreferenceDocuments
 from schemas.store.users import Users
 from tests.routing.gathered import close, due_at, like, milestone, outcomes, person
 from tests.routing.house import House
-from tests.routing.scripted import with_chat
+from tests.routing.post import LINKS, Post, tips
+from tests.routing.scripted import Plain, Scripted, with_chat
 from tests.waiting import until
 
 MONDAY = datetime(2026, 3, 9, 8, tzinfo=UTC)
@@ -100,6 +112,19 @@ async def test_another_channel_takes_along_what_is_gathered(mailing: House) -> N
     assert await due_at(mailing.pool) == datetime(2026, 3, 2, 20, tzinfo=UTC)
 
 
+async def test_a_proved_address_takes_along_what_is_gathered(mailing: House) -> None:
+    verifying = Verifying(mailing.clock, LINKS, Consents(mailing.clock))
+    await person(mailing.pool, "ann")
+    await mailing.told(milestone())
+    await mailing.pool.execute("UPDATE endpoints SET state = 'retired'")
+    new = NewEndpoint(id=uuid7(), user_id="ann", channel="email", address="b@example.com", state="pending")
+    async with mailing.pool.acquire() as tx, tx.transaction():
+        asked = await verifying.ask(tx, await Endpoints().put(tx, new, mailing.clock.now()))
+        assert asked.last is not None
+        assert (await verifying.prove_by_link(tx, asked.last)).result == "proved"
+    assert await gathered(mailing) == [("scheduled", "b@example.com", 1)]
+
+
 async def test_another_address_takes_along_what_is_gathered_to_what_is_there(mailing: House) -> None:
     await person(mailing.pool, "ann", topics={"likes": {"email": True}})
     await mailing.told(milestone(), like())
@@ -116,6 +141,66 @@ async def test_another_address_takes_along_what_is_gathered_to_what_is_there(mai
         await reschedule(tx, "ann", mailing.clock)
     assert await gathered(mailing) == [("scheduled", "b@example.com", 2), ("spacing", "b@example.com", 1)]
     assert await mailing.pool.fetchval("SELECT count(*) FROM digest_items") == 3
+
+
+class Mails(Scripted):
+    """A mail server."""
+
+    kind: ClassVar[ChannelKind] = "email"
+
+
+def gone(address: str) -> Exception | None:
+    return EndpointGoneError("nobody is there") if address == "ann@example.com" else None
+
+
+async def test_what_is_gathered_at_an_address_that_is_gone_leaves_by_another(mailing: House) -> None:
+    await person(mailing.pool, "ann")
+    await mailing.told(milestone(), *tips(["ann"]))
+    await with_chat(mailing, "ann", "b@example.com", "email")
+    assert await gathered(mailing) == [("scheduled", "ann@example.com", 1)]
+    await Post(mailing, Mails(gone), writer=Plain()).empty()
+    assert await gathered(mailing) == [("scheduled", "b@example.com", 1)]
+
+
+class Batches(EmailChannel):
+    """Says of each mail that nobody is there any more."""
+
+    async def send_batch(self, mails: Sequence[Mail], *, key: str) -> list[Outcome]:
+        return [EndpointGoneError("nobody is there") for _ in mails]
+
+
+async def test_what_is_gathered_at_addresses_of_a_batch_that_are_gone_leaves_by_others(
+    mailing: House,
+) -> None:
+    config = ResendConfig(api_key="re_test", sender="hub@example.com", base_url="http://127.0.0.1:9")
+    post = Post(mailing, channel := Batches(config, mailing.clock))
+    for user in ("ann", "bob"):
+        await person(mailing.pool, user)
+        await mailing.told(milestone(user), *tips([user]))
+        await with_chat(mailing, user, f"{user}@b.example.com", "email")
+    await post.empty()
+    await channel.close()
+    rows = await mailing.pool.fetch("SELECT address FROM digests d JOIN endpoints e ON e.id = d.endpoint_id")
+    assert sorted(row["address"] for row in rows) == ["ann@b.example.com", "bob@b.example.com"]
+
+
+async def test_inboxes_are_held_in_the_same_order_by_all_who_hold_several(pool: Pool) -> None:
+    users, inboxes = [f"u{n}" for n in range(8)], Notifications()
+    async with pool.acquire() as tx, pool.acquire() as other:
+        transaction = tx.transaction()
+        await transaction.start()
+        await inboxes.seize(tx, *users)
+
+        async def share() -> None:
+            async with other.transaction():
+                await inboxes.share(other, users[::-1])
+
+        sharing = spawn(share(), name="sharing")
+        await until(lambda: pool.fetchval("SELECT bool_or(NOT granted) FROM pg_locks"))
+        mine = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = $1 AND granted"
+        assert await pool.fetchval(mine, other.get_server_pid()) == 0  # it waits at the first already
+        await transaction.rollback()
+        await sharing
 
 
 async def test_what_is_gathered_by_what_people_wanted_a_moment_ago_moves_too(mailing: House) -> None:

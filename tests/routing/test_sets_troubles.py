@@ -7,12 +7,14 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from structlog.testing import capture_logs
 
 from bus.tasks import cancel, spawn
 from routing.channels.base import Pace
 from routing.dispatcher import Sender
 from routing.errors import (
     AddressMovedError,
+    AmbiguousDeliveryError,
     DeliveryError,
     EndpointBusyError,
     MessageRejectedError,
@@ -25,7 +27,7 @@ from schemas.store.consent import ConsentLedger, NewConsent
 from schemas.store.deliveries import Deliveries
 from tests.routing.house import House
 from tests.routing.post import Post, dispatching, statuses, tips
-from tests.routing.scripted import TELEGRAM, Plain, Scripted, with_chat
+from tests.routing.scripted import TELEGRAM, Keyed, Plain, Scripted, with_chat
 from tests.waiting import until
 
 RETRYABLE = "40001"
@@ -87,6 +89,23 @@ async def test_what_came_is_kept_until_the_database_takes_it(chats: House) -> No
     gate.set()
     await turn
     assert await statuses(chats.pool) == {"ann": ("sent", None), "bob": ("sent", None)}
+
+
+async def test_what_came_of_a_call_whose_delivery_others_have_by_now_is_told(chats: House) -> None:
+    await told(chats, "ann", "bob")
+    post = Post(chats, channel := Keyed(), writer=Plain())
+    channel.gates["c-ann"] = gate = asyncio.Event()
+    with capture_logs() as logs:
+        turn = spawn(post.turn(), name="turn")
+        await asked(channel, 2)
+        await until(lambda: chats.pool.fetchval("SELECT true FROM deliveries WHERE status = 'sent'"))
+        chats.clock.goes_on(minutes=1)
+        await Deliveries().recover(chats.pool, chats.clock.now(), channels=TELEGRAM, keyed=[channel.provider])
+        gate.set()
+        await turn
+    lost = await chats.pool.fetchval("SELECT id FROM deliveries WHERE user_id = 'ann'")
+    (said,) = [one for one in logs if one["log_level"] == "warning"]
+    assert (said["provider"], said["deliveries"]) == (channel.provider, {str(lost): "accepted"})
 
 
 async def test_one_answer_that_cannot_be_on_record_costs_no_other(chats: House) -> None:
@@ -166,7 +185,7 @@ async def test_a_lease_that_is_over_before_the_first_call_means_no_call(
     monkeypatch.setattr(post.first, "_ready", late)
     await post.turn()
     assert channel.asked == []
-    assert await statuses(chats.pool) == {"ann": ("unknown", "lease_ran_out")}
+    assert await statuses(chats.pool) == {"ann": ("queued", None)}  # its owner knows that nobody called
 
 
 async def test_a_lease_that_is_over_before_a_later_call_means_no_call(chats: House) -> None:
@@ -179,7 +198,33 @@ async def test_a_lease_that_is_over_before_a_later_call_means_no_call(chats: Hou
     gate.set()
     await turn
     assert channel.asked == ["c-ann"]
-    assert await standing(chats.pool) == {"unknown": 2}
+    assert await standing(chats.pool) == {"queued": 1, "sent": 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "becomes"),
+    [
+        (None, ("sent", None)),
+        (MessageRejectedError("no"), ("failed", "rejected")),
+        (TransientDeliveryError("down"), ("queued", "unavailable")),
+        (AmbiguousDeliveryError("no answer"), ("unknown", "ambiguous")),
+    ],
+)
+async def test_what_is_known_after_the_lease_ran_out_is_not_lost(
+    chats: House, error: DeliveryError | None, becomes: tuple[str, str | None]
+) -> None:
+    await told(chats, "ann")
+    post = Post(chats, channel := Scripted(lambda _: error), writer=Plain())
+    channel.gates["c-ann"] = gate = asyncio.Event()
+    turn = spawn(post.turn(), name="turn")
+    await asked(channel)
+    await _recovered(chats)
+    assert await statuses(chats.pool) == {"ann": ("unknown", "lease_ran_out")}
+    gate.set()
+    with capture_logs() as logs:
+        await turn
+    assert await statuses(chats.pool) == {"ann": becomes}
+    assert not [one for one in logs if "lost" in one["event"]]
 
 
 async def _recovered(house: House) -> None:

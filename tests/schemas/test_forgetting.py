@@ -200,6 +200,23 @@ async def test_a_refusal_outlives_the_person_however_the_address_was_spelled(poo
     assert await ledger.is_earned(pool, *place)
 
 
+async def test_what_is_told_of_an_erased_person_later_does_not_bring_back_the_address(pool: Pool) -> None:
+    ledger, place = ConsentLedger(), ("telegram", "-42")
+    endpoint = NewEndpoint(id=uuid7(), user_id="eve", channel="telegram", address="-42", state="active")
+    await Endpoints().put(pool, endpoint, NOW)
+    bounce = NewConsent(channel="telegram", address="-42", allowed=False, source="gone")
+    await ledger.add(pool, bounce, NOW)
+    assert await pool.fetchval("SELECT address FROM consent") == "-42"
+    await erase_user(pool, "eve")
+    await ledger.add(pool, bounce, NOW)
+    rows = await pool.fetch("SELECT address FROM consent")
+    assert all(row["address"].startswith("erased:") for row in rows)
+    assert await ledger.refused(pool, [place]) == {place: frozenset({""})}
+    assert [one.source for one in await ledger.of_address(pool, *place)] == ["gone", "gone"]
+    await ledger.follow(pool, *place, "-43", NOW)
+    assert await ledger.refused(pool, [("telegram", "-43")]) == {("telegram", "-43"): frozenset({""})}
+
+
 async def test_a_packet_for_many_loses_one_room_and_one_that_names_the_person_goes(
     house: House, pool: Pool
 ) -> None:

@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from bus.memory import MemoryBus
+from bus.telemetry import UNSENT
 from ops.simulators.svix import Svix
 from schemas.clock import SystemClock
 from schemas.db import Pool
@@ -98,6 +99,16 @@ async def test_a_full_mailbox_refuses_nothing_for_good(caller: Caller, pool: Poo
     assert await status(pool) == "bounced"
 
 
+async def test_what_bounced_is_counted_once(caller: Caller, delivery: UUID) -> None:
+    counter = UNSENT.labels("email", "bounced", "reported")
+    before = counter._value.get()
+    bounce = event("email.bounced", bounce={"type": "Transient", "message": "full"})
+    for _ in range(2):
+        await told(caller, bounce)
+    await told(caller, event("email.delivered"), "msg_2")
+    assert counter._value.get() - before == 1
+
+
 async def test_it_may_come_before_the_answer_to_the_call_was_noted(
     caller: Caller, pool: Pool, delivery: UUID
 ) -> None:
@@ -143,6 +154,15 @@ async def test_a_forged_one_is_not_told_what_is_wrong_with_its_body(caller: Call
     stale = signed(body, secret="whsec_b3RoZXI=")
     stale["headers"]["svix-timestamp"] = "1000000000"
     assert (await caller.post(PATH, **stale)).status == 401
+
+
+async def test_the_signature_counts_and_not_what_the_body_calls_itself(
+    caller: Caller, pool: Pool, delivery: UUID
+) -> None:
+    given = signed(event("email.delivered"))
+    given["headers"]["Content-Type"] = "text/plain"
+    assert (await caller.post(PATH, **given)).status == 200
+    assert await status(pool) == "delivered"
 
 
 async def test_while_the_secret_changes_one_right_signature_is_enough(caller: Caller) -> None:

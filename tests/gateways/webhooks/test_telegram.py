@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -9,7 +10,9 @@ import pytest
 
 from bus.memory import MemoryBus
 from gateways.webhooks.telegram import HEADER
+from schemas.clock import SystemClock
 from schemas.db import Pool
+from schemas.store.telegram_updates import HORIZON
 from tests.gateways.http.served import Answered, Caller, gateway_on, serving
 from tests.simulated_telegram import SECRET
 
@@ -64,6 +67,36 @@ async def test_a_forged_one_is_refused(caller: Caller, pool: Pool, secret: str |
 async def test_a_broken_one_is_refused(caller: Caller, pool: Pool, content: Any) -> None:
     assert (await told(caller, content)).status == 400
     assert await kept(pool) == []
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/json; charset=x"])
+async def test_one_that_calls_itself_something_else_is_taken(
+    caller: Caller, pool: Pool, media_type: str
+) -> None:
+    headers = {"Content-Type": media_type, HEADER: SECRET}
+    assert (await caller.post(PATH, data=orjson.dumps(UPDATE), headers=headers)).status == 200
+    assert len(await kept(pool)) == 1
+
+
+@pytest.mark.parametrize("since", [HORIZON + timedelta(minutes=1), timedelta(days=9_000)])
+@pytest.mark.parametrize("kind", ["message", "my_chat_member"])
+async def test_a_stale_one_is_refused(caller: Caller, pool: Pool, kind: str, since: timedelta) -> None:
+    date = int((SystemClock().now() - since).timestamp())
+    answer = await told(caller, {"update_id": 1, kind: {"chat": {"id": 1}, "date": date}})
+    assert (answer.status, "days" in answer.json["detail"]) == (400, True)
+    assert await kept(pool) == []
+
+
+async def test_one_that_waited_for_the_hub_to_come_back_is_taken(caller: Caller, pool: Pool) -> None:
+    date = int((SystemClock().now() - HORIZON + timedelta(minutes=1)).timestamp())
+    assert (await told(caller, {"update_id": 1, "message": {"date": date}})).status == 200
+    assert len(await kept(pool)) == 1
+
+
+async def test_what_is_edited_now_is_no_older_than_that(caller: Caller, pool: Pool) -> None:
+    now = int(SystemClock().now().timestamp())
+    said = {"update_id": 1, "edited_message": {"date": 1_000_000_000, "edit_date": now}}
+    assert (await told(caller, said)).status == 200
 
 
 @pytest.mark.parametrize("odd", [{"of": "a new kind"}, {"message": {"text": "a\x00b"}}, {"message": None}])

@@ -1,42 +1,37 @@
-"""POST /webhooks/twilio: who may speak there, and what follows from what is said."""
+"""POST /webhooks/twilio: what follows from what is said."""
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
-from typing import Any
-from urllib.parse import urlencode
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from twilio.request_validator import RequestValidator
 
-from bus.memory import MemoryBus
+from bus.telemetry import UNSENT
 from schemas.clock import SystemClock
 from schemas.db import Pool
-from schemas.ids import uuid7
-from schemas.profile import Profile
 from schemas.store.consent import ConsentLedger, NewConsent
-from schemas.store.users import Users
-from tests.gateways.http.served import Answered, Caller, gateway_on, serving
+from schemas.store.deliveries import Deliveries, Outcome
+from tests.gateways.http.served import Caller
+from tests.gateways.webhooks.by_twilio import (
+    EMPTY,
+    OTHER_ACCOUNT,
+    OTHER_TOKEN,
+    door,
+    owned,
+    refused,
+    report,
+    status,
+    told,
+    written,
+)
 from tests.gateways.webhooks.taken import taken
-from tests.simulated_twilio import ACCOUNT, ANN, BOB, TOKEN
-
-PUBLIC = "https://hub.example.com"
-PATH = "/webhooks/twilio"
-OTHER_TOKEN = "the token of the second account.."
-SECRETS = {"twilio": TOKEN, "twilio_fallback": OTHER_TOKEN}
-OTHER_ACCOUNT = "AC" + "9" * 32
-ACCOUNTS = {"twilio": ACCOUNT, "twilio_fallback": OTHER_ACCOUNT}
-EMPTY = b'<?xml version="1.0" encoding="UTF-8"?><Response />'
+from tests.simulated_twilio import ANN, BOB
 
 
 @pytest.fixture
 async def caller(database: str, pool: Pool) -> AsyncIterator[Caller]:
-    async with gateway_on(database, pool, MemoryBus()) as gateway:
-        config = replace(
-            gateway.config, webhook_secrets=SECRETS, webhook_accounts=ACCOUNTS, public_url=PUBLIC
-        )
-        async with serving(replace(gateway, config=config)) as nobody:
-            yield nobody
+    async with door(database, pool) as nobody:
+        yield nobody
 
 
 @pytest.fixture
@@ -45,58 +40,12 @@ async def delivery(pool: Pool) -> UUID:
     return await taken(pool, "sms", ANN, "twilio", "SM1")
 
 
-def report(status: str, sid: str = "SM1", **more: str) -> dict[str, str]:
-    return {"MessageSid": sid, "MessageStatus": status, "To": ANN, "AccountSid": ACCOUNT, **more}
-
-
-def written(text: str, sid: str = "SM7", number: str = ANN, **more: str) -> dict[str, str]:
-    return {
-        "MessageSid": sid,
-        "SmsStatus": "received",
-        "From": number,
-        "Body": text,
-        "FromCity": "",
-        "AccountSid": ACCOUNT,
-        **more,
-    }
-
-
-def signed(
-    form: Mapping[str, str],
-    query: str = "",
-    *,
-    token: str = TOKEN,
-    at: str = PUBLIC,
-    algorithm: str | None = None,
-) -> dict[str, Any]:
-    """The call as Twilio makes it, by its own library."""
-    url = f"{at}{PATH}{query}"
-    signature = RequestValidator(token).compute_signature(url, dict(form), algorithm)
-    headers = {
-        "Content-Type": "application/x-www-form-urlencoded; charset=UTF-8",
-        "X-Twilio-Signature": signature,
-    }
-    if algorithm:
-        headers["X-Twilio-Webhooks-Signature-Settings"] = f"key=webhooks_sharedkey_1,algorithm={algorithm}"
-    return {"data": urlencode(form).encode(), "headers": headers}
-
-
-async def told(caller: Caller, form: Mapping[str, str], query: str = "", **options: Any) -> Answered:
-    return await caller.post(PATH + query, **signed(form, query, **options))
-
-
-async def status(pool: Pool) -> str:
-    return str(await pool.fetchval("SELECT status FROM deliveries"))
-
-
-async def refused(pool: Pool, number: str = ANN) -> frozenset[str]:
-    return (await ConsentLedger().refused(pool, [("sms", number)])).get(("sms", number), frozenset())
-
-
-async def owned(pool: Pool, *users: str) -> None:
-    """People who have Ann's number."""
-    for user in users:
-        await Users().put(pool, user, Profile(phone=ANN))
+async def test_what_was_not_delivered_is_counted(caller: Caller, delivery: UUID) -> None:
+    counter = UNSENT.labels("sms", "failed", "reported")
+    before = counter._value.get()
+    await told(caller, report("sent"))
+    await told(caller, report("undelivered", ErrorCode="30003"))
+    assert counter._value.get() - before == 1
 
 
 async def test_what_was_delivered_is_noted_and_nothing_is_said_to_it(
@@ -206,6 +155,42 @@ async def test_a_report_of_the_second_account_is_its_own(caller: Caller, pool: P
     assert tuple(row) == ("delivered", "twilio_fallback")
 
 
+@pytest.mark.parametrize("named", [False, True])
+async def test_a_failure_of_an_attempt_before_does_not_end_the_next(
+    caller: Caller, pool: Pool, delivery: UUID, named: bool
+) -> None:
+    store, query, now = Deliveries(), f"?delivery={delivery}", SystemClock().now()
+    await pool.execute(
+        "UPDATE deliveries SET status = 'unknown', provider_ref = $1", "SM1" if named else None
+    )
+    assert await store.redrive(pool, [delivery], now) == {delivery}
+    await told(caller, report("failed", ErrorCode="30003"), query)
+    row = await pool.fetchrow("SELECT status, provider, provider_ref FROM deliveries")
+    assert row is not None
+    assert tuple(row) == ("queued", None, None)
+    lease = timedelta(seconds=15)
+    [claimed] = await store.claim(pool, "w", "sms", now, provider="twilio_fallback", lease=lease, limit=5)
+    await told(caller, report("undelivered", ErrorCode="30003"), query)
+    sent = Outcome(
+        id=delivery, status="sent", outcome="accepted", provider=claimed.provider, provider_ref="SM2"
+    )
+    assert await store.finish(pool, "w", [sent], now) == {delivery}
+    assert await status(pool) == "sent"
+    await told(caller, report("delivered", "SM2", AccountSid=OTHER_ACCOUNT), query, token=OTHER_TOKEN)
+    assert await status(pool) == "delivered"
+
+
+async def test_a_failure_that_is_known_before_the_name_of_the_attempt_stays(
+    caller: Caller, pool: Pool, delivery: UUID
+) -> None:
+    now = SystemClock().now()
+    await pool.execute("UPDATE deliveries SET status = 'sending', provider_ref = NULL, owner = 'w'")
+    await told(caller, report("failed", ErrorCode="30003"), f"?delivery={delivery}")
+    sent = Outcome(id=delivery, status="sent", outcome="accepted", provider="twilio", provider_ref="SM1")
+    assert await Deliveries().finish(pool, "w", [sent], now) == {delivery}
+    assert await status(pool) == "failed"
+
+
 @pytest.mark.parametrize("query", ["", "?delivery=", "?delivery=none", f"?delivery={UUID(int=1)}"])
 async def test_a_message_of_somebody_else_is_no_error(caller: Caller, pool: Pool, query: str) -> None:
     assert (await told(caller, report("delivered", sid="SM9"), query)).status == 200
@@ -238,6 +223,9 @@ async def test_stop_is_the_consent_of_the_number_taken_back_for_all_who_have_it(
 async def test_a_number_nobody_has_is_remembered_all_the_same(caller: Caller, pool: Pool) -> None:
     await told(caller, written("STOP", number=BOB))
     assert await refused(pool, BOB) == {""}
+    assert not await pool.fetchval("SELECT bool_or(consent::text LIKE $1) FROM consent", f"%{BOB}%")
+    await told(caller, written("YES", "SM8", number=BOB))
+    assert await refused(pool, BOB) == frozenset()
 
 
 @pytest.mark.parametrize("text", ["Please stop", "STOP it", "HELP", "INFO", "hello", "", "END of story"])
@@ -296,103 +284,3 @@ async def test_a_replayed_start_does_not_undo_a_later_stop(caller: Caller, pool:
 async def test_what_is_no_number_refuses_nothing(caller: Caller, pool: Pool, number: str) -> None:
     assert (await told(caller, written("STOP", number=number))).status == 200
     assert await pool.fetchval("SELECT count(*) FROM consent") == 0
-
-
-@pytest.mark.parametrize("algorithm", ["HMAC_SHA1", "HMAC_SHA256"])
-async def test_both_ways_to_sign_are_known(
-    caller: Caller, pool: Pool, delivery: UUID, algorithm: str
-) -> None:
-    assert (await told(caller, report("delivered"), algorithm=algorithm)).status == 200
-    assert await status(pool) == "delivered"
-
-
-async def test_a_signature_of_the_other_kind_is_none(caller: Caller) -> None:
-    given = signed(report("delivered"), algorithm="HMAC_SHA256")
-    for said in ("key=1,algorithm=HMAC_SHA1", "key=1,algorithm=NONE", ""):
-        given["headers"]["X-Twilio-Webhooks-Signature-Settings"] = said
-        assert (await caller.post(PATH, **given)).status == 401
-
-
-async def test_a_forged_one_is_refused(caller: Caller, pool: Pool, delivery: UUID) -> None:
-    assert (await told(caller, report("undelivered"), token="other")).status == 401
-    changed = signed(report("delivered"))
-    changed["data"] = urlencode(report("undelivered")).encode()
-    assert (await caller.post(PATH, **changed)).status == 401
-    more = signed(report("delivered"))
-    more["data"] += b"&ErrorCode=21610"
-    assert (await caller.post(PATH, **more)).status == 401
-    unsigned = signed(report("delivered"))
-    del unsigned["headers"]["X-Twilio-Signature"]
-    assert (await caller.post(PATH, **unsigned)).status == 401
-    assert await status(pool) == "sent"
-    assert await pool.fetchval("SELECT count(*) FROM webhook_ids") == 0
-
-
-async def test_the_delivery_that_is_named_is_signed_too(caller: Caller, pool: Pool, delivery: UUID) -> None:
-    given = signed(report("undelivered"), f"?delivery={uuid7()}")
-    assert (await caller.post(f"{PATH}?delivery={delivery}", **given)).status == 401
-    assert (await caller.post(PATH, **given)).status == 401
-
-
-@pytest.mark.parametrize("at", ["http://hub.example.com", "https://other.example.com"])
-async def test_only_the_public_address_is_signed_for(caller: Caller, at: str) -> None:
-    given = signed(report("delivered"), at=at)
-    given["headers"] |= {"Host": at.partition("//")[2], "X-Forwarded-Proto": at.partition(":")[0]}
-    assert (await caller.post(PATH, **given)).status == 401
-
-
-async def test_a_signature_may_name_the_usual_port(caller: Caller) -> None:
-    assert (await told(caller, report("delivered"), at=f"{PUBLIC}:443")).status == 200
-
-
-async def test_without_a_public_address_only_this_machine_is_one(database: str, pool: Pool) -> None:
-    async with gateway_on(database, pool, MemoryBus()) as gateway:
-        config = replace(gateway.config, webhook_secrets=SECRETS)
-        async with serving(replace(gateway, config=config)) as nobody:
-            assert (await told(nobody, report("delivered"), at=nobody.url)).status == 200
-            given = signed(report("delivered"))
-            given["headers"]["Host"] = "hub.example.com"
-            answer = await nobody.post(PATH, **given)
-            assert (answer.status, "HUB_PUBLIC_URL" in answer.json["detail"]) == (404, True)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"\xff=\xff", b"=", b"&" * 1000, b"a=%ff", b"{}", b"a=1&" * 1000, b"MessageSid=%ed%a0%80"],
-)
-async def test_what_nobody_signed_is_not_told_what_is_wrong_with_it(caller: Caller, body: bytes) -> None:
-    given = signed(report("delivered"), token="other")
-    assert (await caller.post(PATH, **{**given, "data": body})).status == 401
-
-
-@pytest.mark.parametrize(
-    "form",
-    [
-        {},
-        {"MessageSid": ""},
-        {"MessageSid": "SM1;drop", "MessageStatus": "sent"},
-        {"MessageSid": "S" * 65},
-        {"MessageSid": "SM1", "MessageStatus": "s" * 33},
-        {"MessageSid": "SM1", "MessageStatus": ""},
-    ],
-)
-async def test_what_is_no_webhook_is_broken(caller: Caller, form: dict[str, str]) -> None:
-    assert (await told(caller, form)).status == 400
-
-
-async def test_a_form_cannot_name_the_delivery_or_the_account(
-    caller: Caller, pool: Pool, delivery: UUID
-) -> None:
-    await told(caller, report("failed", sid="SM9", delivery=str(delivery), account="resend"))
-    assert await status(pool) == "sent"
-
-
-async def test_json_is_not_taken(caller: Caller) -> None:
-    given = signed(report("delivered"))
-    given["headers"]["Content-Type"] = "application/json"
-    assert (await caller.post(PATH, **given)).status == 415
-
-
-async def test_without_an_account_there_is_no_such_door(database: str, pool: Pool) -> None:
-    async with gateway_on(database, pool, MemoryBus()) as gateway, serving(gateway) as nobody:
-        assert (await told(nobody, report("delivered"))).status == 404

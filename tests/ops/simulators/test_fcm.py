@@ -64,6 +64,7 @@ async def test_a_dry_run_delivers_nothing(session: ClientSession, fcm: Fcm) -> N
     ("mode", "status", "said"),
     [
         ("gone", 404, "UNREGISTERED"),
+        ("sender_mismatch", 403, "SENDER_ID_MISMATCH"),
         ("quota", 429, "QUOTA_EXCEEDED"),
         ("reject", 400, "INVALID_ARGUMENT"),
         ("flaky", 500, "INTERNAL"),

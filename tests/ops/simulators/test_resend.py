@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, ClientTimeout
 
 from tests.simulated import Resend, resend_simulated
 
 MAIL = {"from": "hub@example.com", "to": ["ann@example.com"], "subject": "Hello", "text": "Hi"}
 HEADERS = {"Authorization": "Bearer re_test"}
+PERMISSIVE = {"x-batch-validation": "permissive"}
 
 
 @pytest.fixture
@@ -38,7 +39,14 @@ async def test_what_arrived_is_listed_by_address_and_forgotten_on_demand(session
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"mode": "odd", "all": True}, {"mode": "down"}, {"mode": "down", "all": True, "times": 0}]
+    "wrong",
+    [
+        {"mode": "odd", "all": True},
+        {"mode": "down"},
+        {"mode": "down", "all": True, "times": 0},
+        {"mode": "down", "address": True},
+        {"mode": "sender_mismatch", "all": True},  # which only FCM knows
+    ],
 )
 async def test_a_wrong_behaviour_is_refused(session: ClientSession, wrong: object) -> None:
     async with session.post("/_sim/behaviour", json=wrong) as answer:
@@ -89,6 +97,54 @@ async def test_a_strict_batch_is_taken_as_a_whole_or_not_at_all(
     assert resend.messages == []
 
 
+async def test_ok_for_all_takes_back_what_was_set_for_addresses(
+    session: ClientSession, resend: Resend
+) -> None:
+    resend.behave("down")
+    resend.behave("reject", "ann@example.com")
+    async with session.post("/_sim/behaviour", json={"all": True, "mode": "ok"}) as answer:
+        assert answer.status == 200
+    async with session.post("/emails", json=MAIL) as answer:
+        assert answer.status == 200
+
+
+async def test_more_may_happen_to_a_mail_that_was_forgotten(session: ClientSession) -> None:
+    async with session.post("/emails", json=MAIL) as answer:
+        mail = (await answer.json())["id"]
+    async with session.delete("/_sim/messages") as answer:
+        assert answer.status == 200
+    for given, status in ((mail, 200), ("other", 404), (None, 404), ([], 404)):
+        said: dict[str, object] = {"event": "email.complained", "id": given}
+        async with session.post("/_sim/inbound", json=said) as answer:
+            assert answer.status == status
+
+
+async def test_a_quota_with_an_end_is_that_of_the_whole_batch(session: ClientSession, resend: Resend) -> None:
+    resend.behave("quota", "bob@example.com", times=1)
+    mails = [MAIL, MAIL | {"to": ["bob@example.com"]}]
+    statuses = []
+    for _ in range(2):
+        async with session.post("/emails/batch", json=mails, headers=PERMISSIVE) as answer:
+            statuses.append(answer.status)
+    assert statuses == [429, 200]
+    assert len(resend.messages) == 2
+
+
+async def test_a_silence_with_an_end_is_that_of_the_whole_batch(
+    session: ClientSession, resend: Resend
+) -> None:
+    resend.behave("timeout", "bob@example.com", times=1)
+    mails = [MAIL, MAIL | {"to": ["bob@example.com"]}]
+    with pytest.raises(TimeoutError):
+        async with session.post(
+            "/emails/batch", json=mails, headers=PERMISSIVE, timeout=ClientTimeout(total=0.3)
+        ):
+            pass
+    assert resend.messages == []
+    async with session.post("/emails/batch", json=mails, headers=PERMISSIVE) as answer:
+        assert (await answer.json())["errors"] == []
+
+
 @pytest.mark.parametrize("mode", ["timeout", "quota"])
 async def test_in_a_permissive_batch_the_fault_of_one_address_is_its_own(
     session: ClientSession, resend: Resend, mode: str
@@ -96,8 +152,7 @@ async def test_in_a_permissive_batch_the_fault_of_one_address_is_its_own(
     async with session.post("/_sim/behaviour", json={"address": "bob@example.com", "mode": mode}) as answer:
         assert answer.status == 200
     mails = [MAIL, MAIL | {"to": ["bob@example.com"]}]
-    headers = {"x-batch-validation": "permissive"}
-    async with session.post("/emails/batch", json=mails, headers=headers) as answer:
+    async with session.post("/emails/batch", json=mails, headers=PERMISSIVE) as answer:
         said = await answer.json()
     assert [one["index"] for one in said["errors"]] == [1]
     assert [one.address for one in resend.messages] == ["ann@example.com"]

@@ -3,8 +3,10 @@
 from pydantic import SecretStr
 
 from ops.provider_settings import Resend, Smtp, Telegram, Twilio
+from ops.sending import senders
 from ops.settings import Settings
 from ops.simulators.simulated import wanted, with_simulators
+from schemas.clock import SystemClock
 
 URLS = {"resend": "http://127.0.0.1:9"}
 
@@ -50,7 +52,21 @@ def test_a_second_account_is_simulated_only_on_demand() -> None:
 def test_a_mail_server_of_ones_own_leaves_resend_unsimulated() -> None:
     settings = Settings(smtp=Smtp(host="mail.example.com", sender="hub@example.com"))
     assert "resend" not in wanted(settings)
-    assert not with_simulators(settings, ALL, "secret").resend.configured
+    urls = {name: url for name, url in ALL.items() if name in wanted(settings)}
+    assert not with_simulators(settings, urls, "secret").resend.configured
+
+
+def test_on_demand_resend_is_simulated_before_a_mail_server() -> None:
+    settings = Settings(smtp=Smtp(host="mail.example.com", sender="hub@example.com"))
+    assert "resend" in wanted(settings, fallbacks=True)
+    found = with_simulators(settings, ALL, "secret")
+    (mails,) = senders(found, SystemClock(), "https://hub.example.com", ("email",))
+    assert [one.provider for one in mails.channels] == ["resend", "smtp"]
+
+
+def test_an_account_at_resend_is_used_whatever_else_is_simulated() -> None:
+    account = Resend(api_key=SecretStr("re_1"), sender="hub@example.com")
+    assert "resend" not in wanted(Settings(resend=account), fallbacks=True)
 
 
 def test_an_account_goes_before_the_simulator() -> None:

@@ -9,6 +9,7 @@ from aiohttp import ClientSession, web
 
 from tests.routing.channels.serving import serving
 from tests.simulated_telegram import ANN, SECRET, TOKEN, Telegram, telegram_simulated
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -114,6 +115,72 @@ async def test_a_webhook_is_called_with_the_secret_until_it_takes_the_update(tel
     assert update["message"]["entities"] == [{"type": "bot_command", "offset": 0, "length": 6}]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_an_update_that_is_refused_does_not_stop_the_next(telegram: Telegram, at_once: bool) -> None:
+    came: list[str] = []
+
+    async def hook(request: web.Request) -> web.Response:
+        text = (await request.json())["message"]["text"]
+        came.append(text)
+        if text == "broken":
+            return web.Response(status=500 if not at_once and len(came) == 1 else 400)
+        return web.Response()
+
+    async with serving(hook) as url:
+        await ask(telegram, "setWebhook", url=url, secret_token=SECRET)
+        told = await telegram.write("broken")
+        assert (told["ok"], told["status"]) == (False, 400 if at_once else 500)
+        assert (await telegram.write("next"))["ok"]
+
+        async def none_waits() -> bool:
+            _, info = await ask(telegram, "getWebhookInfo")
+            return bool(info["result"]["pending_update_count"] == 0)
+
+        await until(none_waits)
+    assert sorted(came) == (["broken", "next"] if at_once else ["broken", "broken", "next"])
+
+
+@pytest.mark.parametrize("status", [401, 404, 429, 503])
+async def test_what_may_be_taken_later_is_told_again(telegram: Telegram, status: int) -> None:
+    came: list[Any] = []
+
+    async def hook(request: web.Request) -> web.Response:
+        came.append(await request.json())
+        return web.Response(status=status if len(came) == 1 else 200)
+
+    async with serving(hook) as url:
+        await ask(telegram, "setWebhook", url=url, secret_token=SECRET)
+        await telegram.write("hello")
+
+        async def came_again() -> bool:
+            return len(came) == 2
+
+        await until(came_again)
+    assert came[0] == came[1]
+
+
+async def test_flaky_refuses_every_second_one_for_sure(telegram: Telegram) -> None:
+    telegram.behave("flaky")
+    url = f"{telegram.url}/bot{TOKEN}/sendMessage"
+    async with ClientSession() as session:
+        answers = []
+        for _ in range(4):
+            async with session.post(url, json={"chat_id": 1, "text": "x"}) as answer:
+                answers.append(answer.status)
+    assert answers == [503, 200, 503, 200]
+
+
+async def test_a_chat_may_be_named_by_its_number(telegram: Telegram) -> None:
+    wanted = {"address": 4242, "mode": "gone"}
+    async with (
+        ClientSession() as session,
+        session.post(f"{telegram.url}/_sim/behaviour", json=wanted) as answer,
+    ):
+        assert answer.status == 200
+    assert (await ask(telegram, "sendMessage", chat_id=4242, text="x"))[0] == 403
+    assert (await ask(telegram, "sendMessage", chat_id=4243, text="x"))[0] == 200
+
+
 async def test_a_raw_update_comes_as_it_is_and_may_name_its_number(telegram: Telegram) -> None:
     await telegram.inbound(update_id=7, poll={"id": "1"})
     _, told = await ask(telegram, "getUpdates")
@@ -123,6 +190,14 @@ async def test_a_raw_update_comes_as_it_is_and_may_name_its_number(telegram: Tel
 @pytest.mark.parametrize("said", [{"text": "x"}, {"user": {"id": "1"}, "text": "x"}, {"user": {"id": 1}}])
 async def test_what_is_said_must_say_who_and_what(telegram: Telegram, said: dict[str, Any]) -> None:
     assert "error" in await telegram.inbound(**said)
+
+
+async def test_a_chat_of_another_number_above_zero_is_private(telegram: Telegram) -> None:
+    person = {"id": 1, "first_name": "Ann"}
+    for chat in (77, {"id": 77}):
+        await telegram.inbound(user=person, chat=chat, text="hi")
+    _, told = await ask(telegram, "getUpdates")
+    assert [one["message"]["chat"]["type"] for one in told["result"]] == ["private"] * 2
 
 
 async def test_a_group_is_another_chat_than_the_person(telegram: Telegram) -> None:

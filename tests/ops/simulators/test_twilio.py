@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 import pytest
 from aiohttp import ClientSession, ClientTimeout, encode_basic_auth, web
 from twilio.request_validator import RequestValidator
+from yarl import URL
 
 from tests.routing.channels.serving import serving
 from tests.simulated_twilio import ACCOUNT, ANN, BOB, SERVICE, TOKEN, Twilio, twilio_simulated
@@ -148,14 +149,19 @@ async def test_each_mode_is_what_twilio_would_do(
     assert (await posted(session, PATH, data=SMS | {"To": BOB}))[0] == 201
 
 
-async def test_every_second_answer_is_none_of_twilios_own(session: ClientSession, twilio: Twilio) -> None:
+async def test_flaky_refuses_every_second_one_for_sure(session: ClientSession, twilio: Twilio) -> None:
     twilio.behave("flaky")
-    answers = []
-    for _ in range(4):
-        async with session.post(PATH, data=SMS) as answer:
-            answers.append((answer.status, answer.content_type))
-    assert answers == [(500, "text/html"), (201, "application/json")] * 2
+    answers = [await posted(session, PATH, data=SMS) for _ in range(4)]
+    assert [(status, said.get("code")) for status, said in answers] == [(503, 20503), (201, None)] * 2
     assert len(twilio.messages) == 2
+
+
+async def test_a_number_is_found_whose_plus_was_not_encoded(session: ClientSession) -> None:
+    await posted(session, PATH, data=SMS)
+    for query in (ANN, ANN.replace("+", "%2B")):
+        async with session.get(URL(f"/_sim/messages?address={query}", encoded=True)) as answer:
+            (found,) = await answer.json()
+        assert found["address"] == ANN
 
 
 @pytest.mark.parametrize(("mode", "taken"), [("timeout", 0), ("timeout_after", 1)])

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from routing.channels.base import Receipt, Rendered
-from routing.channels.email import EmailChannel, ResendConfig
+from routing.channels.base import Pace, Receipt, Rendered
+from routing.channels.email import EmailChannel, ResendConfig, _pace
 from routing.errors import (
     AmbiguousDeliveryError,
     ChannelMisconfiguredError,
@@ -160,6 +160,13 @@ async def test_a_batch_is_taken_once_under_its_key(channel: EmailChannel, resend
     came = await channel.send_batch(mails, key="k")
     assert [one.ref for one in came if isinstance(one, Receipt)] == [one.id for one in resend.messages]
     assert len(resend.messages) == 100
+
+
+@pytest.mark.parametrize("name", ["ratelimit-limit", "ratelimit-reset"])
+@pytest.mark.parametrize("said", ["nan", "inf", "-inf", "soon"])
+def test_a_limit_that_is_no_number_changes_nothing(name: str, said: str) -> None:
+    told = {"ratelimit-limit": "7", "ratelimit-remaining": "0", "ratelimit-reset": "1", name: said}
+    assert _pace(told, Pace(3.0)) == Pace(3.0)
 
 
 async def test_the_limit_is_learnt_from_the_answers() -> None:

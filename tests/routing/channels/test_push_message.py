@@ -87,6 +87,7 @@ def test_only_what_is_urgent_wakes_a_device(urgent: bool, words: tuple[str, str]
 def test_the_badge_is_what_is_unread(unread: int) -> None:
     made = encoded(replace(MESSAGE, badge=unread))
     assert made["apns"]["payload"]["aps"]["badge"] == unread
+    assert made["android"]["notification"]["notification_count"] == unread
     assert made["data"]["unread"] == str(unread)
 
 

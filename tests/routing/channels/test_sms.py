@@ -118,7 +118,7 @@ async def test_letters_of_all_kinds_arrive(channel: SmsChannel, twilio: Twilio) 
         ("quota", QuotaExceededError, "429 20429"),
         ("timeout", AmbiguousDeliveryError, "did not answer in time"),
         ("timeout_after", AmbiguousDeliveryError, "did not answer in time"),
-        ("flaky", AmbiguousDeliveryError, "500"),
+        ("flaky", TransientDeliveryError, "503 20503"),
         ("down", TransientDeliveryError, "503 20503"),
     ],
 )

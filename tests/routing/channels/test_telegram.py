@@ -163,7 +163,7 @@ async def test_a_wrong_token_pauses_the_channel(telegram: Telegram, token: str) 
     await channel.close()
 
 
-@pytest.mark.parametrize(("mode", "taken"), [("flaky", 0), ("timeout", 0), ("timeout_after", 1)])
+@pytest.mark.parametrize(("mode", "taken"), [("timeout", 0), ("timeout_after", 1)])
 async def test_where_nobody_can_say_whether_it_was_taken_it_is_ambiguous(
     channel: TelegramChannel, telegram: Telegram, mode: Mode, taken: int
 ) -> None:
@@ -172,11 +172,16 @@ async def test_where_nobody_can_say_whether_it_was_taken_it_is_ambiguous(
     assert len(telegram.messages) == taken
 
 
-async def test_the_page_of_a_bad_gateway_is_not_told_further(
-    channel: TelegramChannel, telegram: Telegram
-) -> None:
-    telegram.behave("flaky")
-    assert "html" not in str(await refusal(channel)).lower()
+async def test_the_page_of_a_bad_gateway_is_ambiguous_and_not_told_further() -> None:
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(status=502, text="<html>502 Bad Gateway</html>", content_type="text/html")
+
+    async with serving(page) as url:
+        channel = channel_at(url)
+        refused = await refusal(channel)
+        assert isinstance(refused, AmbiguousDeliveryError)
+        assert "html" not in str(refused).lower()
+        await channel.close()
 
 
 async def test_a_failure_that_telegram_tells_of_itself_is_ambiguous_too() -> None:
@@ -190,10 +195,11 @@ async def test_a_failure_that_telegram_tells_of_itself_is_ambiguous_too() -> Non
         await channel.close()
 
 
+@pytest.mark.parametrize("mode", ["down", "flaky"])
 async def test_what_says_that_it_is_not_available_has_taken_nothing(
-    channel: TelegramChannel, telegram: Telegram
+    channel: TelegramChannel, telegram: Telegram, mode: Mode
 ) -> None:
-    telegram.behave("down")
+    telegram.behave(mode)
     assert isinstance(await refusal(channel), TransientDeliveryError)
 
 
