@@ -1,11 +1,13 @@
 """Owns what follows from what people tell the bot: chats are linked, given up, and taken up again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
 from routing.consent import Consents, Scope
 from routing.model import ChannelKind
+from routing.rescheduling import reschedule
 from routing.text import plain
 from routing.texts import Texts
 from schemas.clock import Clock
@@ -148,6 +150,7 @@ class Linking:
         await self._endpoints.put(tx, endpoint, now)
         if await self._consents.refused(tx, CHANNEL, address):
             await self._consents.start(tx, Scope(CHANNEL, address), source="keyword", user=user)
+        await reschedule(tx, user, self._clock)
 
     async def _burn(self, tx: Connection, wish: Wish, texts: Texts, now: datetime) -> Answer:
         """Whoever has read it could link their own chat."""
@@ -166,6 +169,7 @@ class Linking:
             return Answer(STOPPED, said, changed=False)
         scope = Scope(CHANNEL, address)
         await self._consents.stop(tx, scope, source="keyword", detail="/stop", user=users[0])
+        await self._reschedule(tx, users)
         said = texts.say(
             "Nothing more is sent here. To get notifications again, link this chat in your settings."
         )
@@ -182,8 +186,10 @@ class Linking:
 
     async def _block(self, tx: Connection, wish: Wish) -> Answer:
         address = str(wish.chat)
-        for user in await self._endpoints.retire_address(tx, CHANNEL, address, BLOCKED):
+        users = await self._endpoints.retire_address(tx, CHANNEL, address, BLOCKED)
+        for user in users:
             await self._consents.stop(tx, Scope(CHANNEL, address), source=BLOCKED, user=user)
+        await self._reschedule(tx, users)
         return Answer("blocked")
 
     async def _unblock(self, tx: Connection, wish: Wish) -> Answer:
@@ -192,7 +198,12 @@ class Linking:
         user = await self._endpoints.take_up_again(tx, CHANNEL, address, BLOCKED, self._clock.now())
         if user is not None:
             await self._consents.start(tx, Scope(CHANNEL, address), source="unblocked", user=user)
+            await reschedule(tx, user, self._clock)
         return Answer("unblocked")
 
     async def _owners(self, tx: Connection, chat: int) -> list[str]:
         return await self._endpoints.owners(tx, CHANNEL, str(chat))
+
+    async def _reschedule(self, tx: Connection, users: Sequence[str]) -> None:
+        for user in sorted(users):
+            await reschedule(tx, user, self._clock)
