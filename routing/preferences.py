@@ -177,16 +177,18 @@ class Preferences(Part):
             document["topics"] = {topic: row for topic, row in rows.items() if row}
         return document
 
-    def put_back(self, before: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, Any]:
-        """What to store in place of what was said before, of which this was shown.
+    def put_back(self, before: Mapping[str, Any], shown: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What to store in place of what was said before.
 
-        Who sends all of it back says only what they changed: the rest must not outlast what it came from.
+        `shown` are what that is shown as, and what who never said anything is shown. Who sends all of it
+        back says only what is new in it: the rest must not outlast a change of the digest or the profile,
+        also when the same is sent twice.
         """
-        said = _readable(before)
-        changed = self
+        said, document = _readable(before), self._document()
         if self._says_every_choice():
-            changed = Preferences.model_validate(_changed(self._document(), shown, said))
-        return changed.to_store(Preferences.model_validate(said))
+            for one in shown:
+                document = _changed(document, one, said)
+        return Preferences.model_validate(document).to_store(Preferences.model_validate(said))
 
     def _document(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -70,7 +70,7 @@ async def put_preferences(call: Call[None, Preferences]) -> web.Response:
     store, user = call.gateway.notifying.preferences, call.principal.id
     async with call.gateway.pool.acquire() as tx, tx.transaction():
         before = await store.lock(tx, user)
-        said = call.body.put_back(before, await _shown(call, tx, before))
+        said = call.body.put_back(before, [await _shown(call, tx, one) for one in (before, {})])
         await store.put(tx, user, said)
         await reschedule(tx, user, call.gateway.clock)
     return answer(await _shown(call, call.gateway.pool, said))
@@ -119,8 +119,9 @@ ROUTES = (
         path=PATH,
         handler=put_preferences,
         summary="Replace my preferences",
-        description="Absent members have their defaults from now on. Whoever sends back all that was shown"
-        " says only what they changed of it: the rest goes on following the digest and the profile.",
+        description="Absent members have their defaults from now on. Whoever names every topic on every"
+        " channel, as what was shown does, says only what differs from that, and from what is so for who says"
+        " nothing: the rest goes on following the digest and the profile.",
         tag="me",
         scopes=("user",),
         body=Whole(Preferences),

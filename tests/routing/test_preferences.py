@@ -306,7 +306,7 @@ DIGESTS: dict[str, dict[str, Any]] = {
 def put_back(stored: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """What is stored when somebody sends back all they were shown, but for these changes."""
     shown = effective(stored)
-    return Preferences.model_validate(shown | changes).put_back(stored, shown)
+    return Preferences.model_validate(shown | changes).put_back(stored, [shown, effective({})])
 
 
 @pytest.mark.parametrize("digest", DIGESTS.values(), ids=DIGESTS)
@@ -328,9 +328,9 @@ def test_what_goes_into_the_digest_follows_it_when_all_is_sent_back() -> None:
 
 def test_who_names_a_choice_says_it_whatever_was_shown() -> None:
     said = {"topics": {"likes": {"email": False}}, "digest": {"topics": ["likes"]}}
-    stored = prefers(**said).put_back({}, effective({}))
+    stored = prefers(**said).put_back({}, [effective({})])
     assert stored == said
-    assert prefers(**said).put_back(stored, effective(stored)) == said
+    assert prefers(**said).put_back(stored, [effective(stored), effective({})]) == said
 
 
 @given(documents(), documents())

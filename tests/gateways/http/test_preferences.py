@@ -59,7 +59,8 @@ async def test_who_puts_back_what_was_shown_with_another_digest_changes_the_dige
     nobody: Caller, ann: Caller, digest: dict[str, Any]
 ) -> None:
     shown = (await ann.get(PATH)).json
-    put = await ann.call("PUT", PATH, json=shown | {"digest": shown["digest"] | digest})
+    for _ in range(2):  # an answer may be lost
+        put = await ann.call("PUT", PATH, json=shown | {"digest": shown["digest"] | digest})
     patched = await patch(nobody.being("bob"), {"digest": digest})
     assert put.json == patched.json
     put = await ann.call("PUT", PATH, json=put.json | {"digest": shown["digest"]})
