@@ -6,17 +6,18 @@ from ops.bench.channels_figures import Sent
 from ops.bench.route_meter import Cost
 from tests.ops.bench.quick_run import phases, quick
 
-EVERY = ["push", "sms", "email", "smtp", "telegram"]
+SOME = ["push", "email", "telegram"]
+"""One for each way to send: many in a call, by batches, one in a call."""
 
 
 @pytest.mark.slow
-def test_a_quick_run_sends_on_every_channel() -> None:
-    report = quick("channels")
-    assert phases(report) == [("hub", EVERY), ("sdk", EVERY), ("loop", EVERY)]
+def test_a_quick_run_sends_in_every_way() -> None:
+    report = quick("channels", *(f"--channel={name}" for name in SOME))
+    assert phases(report) == [("hub", SOME), ("sdk", SOME), ("loop", SOME)]
     for run in report["runs"]:
         for phase in run["phases"]:
             assert phase["sent"] == phase["arrived"] == phase["expected"]
-    assert len(report["goals"]) == 2 * len(EVERY)
+    assert len(report["goals"]) == 2 * len(SOME)
 
 
 def test_the_database_counts_in_the_sum_and_apart() -> None:
