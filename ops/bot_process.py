@@ -53,7 +53,7 @@ async def _live(data_dir: Path) -> int:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=sys.stderr.fileno(),  # scripts read what `hub up` itself says on stdout
         env=dict(os.environ),
-        start_new_session=True,  # Ctrl-C is for the hub, which ends the bot when it is done
+        start_new_session=True,  # Ctrl-C is for the hub, which ends the bot
     )
     log.info("the bot runs in a process of its own", pid=process.pid)
     try:

@@ -25,6 +25,7 @@ FILES_APART: Final = 200  # for all that is no connection of a client, the datab
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 Ready = Callable[[str], None]
+Beside = Callable[[], Coroutine[Any, Any, None]]
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -80,25 +81,31 @@ async def everything(
     settings: Settings,
     listening: socket.socket,
     ready: Ready,
-    beside: Callable[[], Coroutine[Any, Any, None]],
+    beside: Beside,
+    bot: Beside,
     *,
     dev_secret: str | None,
     simulators: Mapping[str, str],
 ) -> None:
-    """Play all roles in this process, with `beside` running next to them, until a signal ends it."""
+    """Play all roles in this process, with `beside` and `bot` running next to them, until a signal ends it.
+
+    Simulated providers run in `beside`: they answer until the last call of ours and of the bot has ended.
+    """
     stop, patience = on_signal(), patience_of(settings)
     tell_few_files(settings, patience)
     async with AsyncExitStack() as stack:
         parts = await stack.enter_async_context(base(settings))
         gateway = await stack.enter_async_context(doors(parts, dev_secret=dev_secret, simulators=simulators))
-        await stack.enter_async_context(workers(parts, url=url_of(listening)))
+        sending = await stack.enter_async_context(workers(parts, url=url_of(listening)))
         await stack.enter_async_context(served(create_app(gateway), listening, patience))
-        watching = spawn(beside(), name="supervisor")
-        stack.push_async_callback(cancel, watching)
+        watching, talking = spawn(beside(), name="supervisor"), spawn(bot(), name="bot")
+        stack.push_async_callback(cancel, watching, talking)
         await _until_ready(gateway.readiness)
         settle()
         ready(url_of(listening))
         await stop.wait()
+        talking.cancel()
+        await asyncio.gather(sending.end(), asyncio.wait([talking]))  # asked once: it ends in its own time
 
 
 async def _until_ready(checks: Any) -> None:

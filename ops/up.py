@@ -51,7 +51,8 @@ def up(settings: Settings, host: str, port: int, *, simulate: bool = True, fallb
                     known,
                     listening,
                     lambda url: _announce(data_dir, known, url, urls, announced),
-                    lambda: _beside(known, supervisor, simulators, announced),
+                    lambda: _beside(supervisor, simulators),
+                    lambda: _bot(known, announced),
                     dev_secret=data_dir.auth_secret() if own else None,
                     simulators=urls,
                 )
@@ -65,15 +66,16 @@ def _simulated(settings: Settings, simulators: Simulators | None) -> Settings:
     return simulators.settings(settings) if simulators else settings
 
 
-async def _beside(
-    settings: Settings, supervisor: Supervisor, simulators: Simulators | None, announced: asyncio.Event
-) -> None:
+async def _beside(supervisor: Supervisor, simulators: Simulators | None) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(supervisor.watch())
         if simulators:
             group.create_task(simulators.run())
-        if settings.telegram.configured:  # it finds the hub by what is announced
-            group.create_task(keep_bot(settings.data_dir, announced))
+
+
+async def _bot(settings: Settings, announced: asyncio.Event) -> None:
+    if settings.telegram.configured:  # it finds the hub by what is announced
+        await keep_bot(settings.data_dir, announced)
 
 
 def _migrate(settings: Settings, data_dir: DataDir, *, embedded: bool) -> list[str]:

@@ -34,6 +34,7 @@ from ops.settings import Auth, Settings, SettingsError
 from ops.telegram_name import learn_name
 from routing import audiences, router
 from routing.consent import Consents
+from routing.dispatcher import Dispatcher
 from routing.inbox import Inbox
 from routing.people import People
 from routing.router import Router
@@ -130,10 +131,10 @@ def _gateway(parts: Base, listener: Listener, config: GatewayConfig) -> Gateway:
 
 
 @asynccontextmanager
-async def workers(parts: Base, *, url: str | None = None) -> AsyncIterator[None]:
+async def workers(parts: Base, *, url: str | None = None) -> AsyncIterator[Dispatcher]:
     """Run the relay, the groups, the walker, the sending, the digests and the maintenance in the background.
 
-    `url` is where the hub is reached if no setting says so.
+    `url` is where the hub is reached if no setting says so. Yields who sends, for those who end it earlier.
     """
     outbox, clock = Outbox(parts.pool), SystemClock()
     people = People(clock, most=parts.settings.hourly_per_channel)
@@ -162,7 +163,7 @@ async def workers(parts: Base, *, url: str | None = None) -> AsyncIterator[None]
         *(spawn(_worker(parts, consumer).run(), name=consumer.group) for consumer in consumers),
     ]
     try:
-        yield
+        yield sending
     finally:
         try:
             await sending.end()

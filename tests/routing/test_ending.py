@@ -83,6 +83,9 @@ async def test_who_ends_waits_for_ever_for_nobody(
     monkeypatch.setattr(module, "DRAIN_S", 0.05)
     await sending.end()
     assert channel.under_way == 1
+    monkeypatch.setattr(module, "DRAIN_S", 30.0)
+    async with asyncio.timeout(1):
+        await sending.end()  # asked again, it does not wait again
 
 
 async def test_who_ends_with_nothing_under_way_does_so_at_once(

@@ -1,12 +1,17 @@
 """`hub up` without any account: what is sent arrives in the simulators, and they tell the hub."""
 
+import asyncio
+import signal
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import psutil
 import pytest
 from aiohttp import ClientSession
+from yarl import URL
 
+from schemas.db import Pool
 from tests.hubprocess import HubProcess
 from tests.waiting import until
 
@@ -159,3 +164,41 @@ async def test_without_simulators_there_is_no_mail(own_hub: HubProcess) -> None:
     for lack in ("there is no push", "there is no SMS", "there is no e-mail", "there is no Telegram"):
         assert lack in hub.log()
     assert bots(hub) == []
+
+
+async def texted(hub: HubProcess, session: ClientSession, user: str, phone: str) -> None:
+    """Tip someone who wants to be told by SMS."""
+    platform = hub.headers("platform", "publish")
+    patch = {"channels": {"sms": {"enabled": True}}}
+    event = {"type": "hours.tipped", "actor": "fan", "data": {"to": user, "amount": 500}}
+    for method, path, headers, said in (
+        ("PUT", f"users/{user}", platform, {"phone": phone}),
+        ("PATCH", "me/preferences", hub.headers(user), patch),
+        ("POST", "events", platform, event),
+    ):
+        async with session.request(method, f"{hub.url}/v1/{path}", json=said, headers=headers) as answer:
+            assert answer.ok
+
+
+async def test_a_hub_that_ends_hears_what_becomes_of_its_calls(
+    database: str, redis_url: str, pool: Pool, tmp_path: Path
+) -> None:
+    known = {"HUB_DATABASE_URL": database, "HUB_REDIS_URL": redis_url, "HUB_AUTH__SECRET": "x" * 32}
+    hub = HubProcess(tmp_path / "hub", **known).up()
+    try:
+        url = URL(hub.json()["simulators"]["twilio"])
+        async with ClientSession() as session:
+            await session.post(url / "_sim/behaviour", json={"all": True, "mode": "slow"})
+            await texted(hub, session, "cut-ann", "+15550100")
+
+        async def called() -> bool:
+            connections = psutil.Process(hub.pid).net_connections("tcp")
+            return any(one.raddr and one.raddr.port == url.port for one in connections)
+
+        await until(called)
+        hub.signal(signal.SIGINT)
+        assert await asyncio.to_thread(hub.wait) == 0
+    finally:
+        hub.stop()
+    status = await pool.fetchval("SELECT status FROM deliveries WHERE channel = 'sms'")
+    assert status in {"sent", "delivered"}
