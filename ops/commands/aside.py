@@ -215,11 +215,11 @@ def _redriven(settings: "Settings", group: str, names: Sequence[str] | None) -> 
     if group in {aside.DELIVERIES, aside.WALKS}:
         again = aside.redrive_deliveries if group == aside.DELIVERIES else aside.redrive_walks
         ids = None if names is None else [_id(name) for name in names]
-        return f"{asyncio.run(again(settings, ids))} {group} get new attempts"
+        return f"new attempts: {asyncio.run(again(settings, ids))} {group}"
     numbers = None if names is None else [SEQ(name) for name in names]
     if group == aside.UPDATES:
-        return f"{asyncio.run(aside.redrive_updates(settings, numbers))} {group} get new attempts"
-    return f"{asyncio.run(aside.redrive(settings, group, numbers))} events get new attempts"
+        return f"new attempts: {asyncio.run(aside.redrive_updates(settings, numbers))} {group}"
+    return f"new attempts: {asyncio.run(aside.redrive(settings, group, numbers))} events"
 
 
 def _id(name: str) -> UUID:
