@@ -9,6 +9,8 @@ from routing.text import plain
 MOST_URL: Final = 2_048
 # A link stands in headers, attributes and lines of text, and must be the same in all of them.
 _UNLINKABLE: Final = re.compile(r"[\s\"'<>\\^`{|}]")
+INBOX: Final = "/notifications"
+"""Where what has no place of its own is read."""
 
 
 def absolute(public_url: str, url: str | None) -> str:

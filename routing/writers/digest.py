@@ -10,13 +10,12 @@ from routing.model import Digest, DigestItem
 from routing.text import MAX_TITLE, plain
 from routing.texts import Texts
 from routing.topics import TOPICS as CALLED
-from routing.writers.base import absolute
+from routing.writers.base import INBOX, absolute
 from schemas.events.notifications import Topic
 
 MOST_LINES: Final = 8
 """Of one topic; the rest is counted."""
 MOST_TEXT: Final = 160
-INBOX: Final = "/notifications"
 EVERY_TOPIC: Final = ""
 
 

@@ -12,7 +12,7 @@ from routing.model import Code, Content, Digest, Endpoint, Notification, Recipie
 from routing.text import MAX_TEXT, plain
 from routing.texts import Texts
 from routing.topics import TOPICS
-from routing.writers.base import absolute
+from routing.writers.base import INBOX, absolute
 from routing.writers.digest import laid_out, unsubscribes_from
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
@@ -67,7 +67,7 @@ class Mails:
             "title": title,
             "text": text,
             "preheader": plain(text, PREHEADER) or news,
-            "url": absolute(self._url, told.url),
+            "url": absolute(self._url, told.url or INBOX),
             "topic": texts.say(TOPICS[told.topic]),
             "unsubscribe_url": out,
         }

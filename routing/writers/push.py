@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from routing.channels.base import Rendered, UnwritableError
 from routing.model import Content, Endpoint, Notification, Recipient
 from routing.text import MAX_TEXT, MAX_TITLE, plain
-from routing.writers.base import absolute
+from routing.writers.base import INBOX, absolute
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class PushWriter:
         return Rendered(
             title=plain(content.title, MAX_TITLE),
             text=plain(content.text or "", MAX_TEXT),
-            url=absolute(self.public_url, content.url),
+            url=absolute(self.public_url, content.url or INBOX),
             expires_at=content.expires_at,
             topic=content.topic,
             urgent=content.priority == "immediate",
