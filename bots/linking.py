@@ -14,6 +14,7 @@ from schemas.clock import Clock
 from schemas.db import Connection
 from schemas.ids import uuid7
 from schemas.store.endpoints import Endpoints, NewEndpoint
+from schemas.store.notifications import Notifications
 from schemas.store.telegram_links import LONGEST, Shown, TelegramLinks
 from schemas.store.users import Users
 
@@ -180,7 +181,8 @@ class Linking:
             said = texts.say("Your notifications come to this chat. /stop ends that.")
         else:
             said = texts.say(
-                "I bring you your notifications. Open your settings, add Telegram there, and follow the link."
+                "I bring you your notifications. Open Addresses and devices in your menu on the hub, "
+                "press Connect Telegram, and follow the link."
             )
         return Answer("explained", said, changed=False)
 
@@ -205,5 +207,6 @@ class Linking:
         return await self._endpoints.owners(tx, CHANNEL, str(chat))
 
     async def _reschedule(self, tx: Connection, users: Sequence[str]) -> None:
+        await Notifications().seize(tx, *users)  # all at once: `reschedule` would take them in another order
         for user in sorted(users):
             await reschedule(tx, user, self._clock)

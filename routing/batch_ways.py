@@ -52,6 +52,9 @@ class BatchWay(Way):
 
     async def work(self, gate: Gate, tokens: int) -> bool:
         batch = await self._left() or await self._store(1 if gate.probe else self._size)
+        if batch is not None and self.ending:
+            await self._let_go(batch)
+            batch = None
         if batch is None:
             await self._limits.give_back(self._parts.pool, tokens)
             return False
@@ -91,6 +94,15 @@ class BatchWay(Way):
                 tx, key, provider=provider, mails=mails, owner=parts.owner, now=now, lease_s=self._lease_s
             )
 
+    async def _let_go(self, batch: Batch) -> None:
+        """No call is begun any more: others may, and at once."""
+        parts, now = self._parts, self._parts.clock.now()
+        async with parts.pool.acquire() as tx, tx.transaction():
+            if batch.attempts > 1:
+                await self._batches.wait(tx, batch.id, parts.owner, now)
+            else:
+                await self._dissolve(tx, batch, UNTRIED, now)
+
     def _written(self, one: Prepared) -> Mail:
         return self._many.prepare(one.message, one.endpoint.address, key=str(one.delivery.id))
 
@@ -124,19 +136,20 @@ class BatchWay(Way):
 
     async def _settle(self, batch: Batch, came: Sequence[Came]) -> None:
         parts, now = self._parts, self._parts.clock.now()
-        outcomes = [
-            self._outcome(delivery, "sent", one)
-            if isinstance(one, Receipt)
-            else self._outcome(delivery, "failed", one, reason=one.outcome)
-            for delivery, one in zip(batch.deliveries, came, strict=True)
-        ]
         async with parts.pool.acquire() as tx, tx.transaction():
             if not await self._batches.close(tx, batch.id, parts.owner, "done"):
                 return  # whoever took it over has the same answer, and notes it
+            outcomes = [
+                self._outcome(delivery, "sent", one)
+                if isinstance(one, Receipt)
+                else self._outcome(delivery, "failed", one, reason=one.outcome)
+                for delivery, one in zip(batch.deliveries, came, strict=True)
+            ]
             await self._deliveries.finish(tx, str(batch.id), outcomes, now)
-            answered = zip(batch.mails, came, strict=True)
-            gone = {mail["to"][0]: one for mail, one in answered if isinstance(one, EndpointGoneError)}
-            await self._retire(tx, gone, now)
+        answered = zip(batch.mails, came, strict=True)
+        await self._retire(
+            {mail["to"][0]: one for mail, one in answered if isinstance(one, EndpointGoneError)}
+        )
         self._size = min(self._many.most, 2 * self._size)
         self._came_after(now - batch.created_at)
 
@@ -196,7 +209,7 @@ class BatchWay(Way):
         """The provider forgets the key now; whether it took the mails will not be known from it any more."""
         parts, now = self._parts, self._parts.clock.now()
         error = AmbiguousDeliveryError("the provider never answered within the life of the key")
-        outcomes = [self._outcome(one, "unknown", error, reason=GAVE_UP) for one in batch.deliveries]
         async with parts.pool.acquire() as tx, tx.transaction():
             if await self._batches.close(tx, batch.id, parts.owner, "dead"):
+                outcomes = [self._outcome(one, "unknown", error, reason=GAVE_UP) for one in batch.deliveries]
                 await self._deliveries.finish(tx, str(batch.id), outcomes, now)

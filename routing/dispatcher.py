@@ -96,7 +96,12 @@ class Dispatcher:
                     await channel.close()
 
     async def end(self) -> None:
-        """Begin no other call, and let those under way end; `run`, which keeps them ours, is ended after."""
+        """Begin no other call, and let those under way end; `run`, which keeps them ours, is ended after.
+
+        Who asks again does not wait again.
+        """
+        if all(lane.ending for lane in self._lanes):
+            return
         if busy := await self._drain(DRAIN_S):
             log.warning("calls did not end, and are cut", lanes=busy)
 
@@ -169,7 +174,8 @@ class Dispatcher:
         ):
             telemetry.UNSENT.labels(channel, "unknown", "provider_removed").inc()
         if "email" in kinds:
-            await self._batches.give_up(self._pool, now, providers=mine, before=before)
+            lost = await self._batches.give_up(self._pool, now, providers=mine, before=before)
+            telemetry.UNSENT.labels("email", "unknown", "provider_removed").inc(lost)
 
 
 def way(channel: Channel, breaker: Breaker, parts: LaneParts) -> Way:

@@ -21,6 +21,8 @@ class Lane:
         self.idle.set()
         self.ending = False
         self.kind = ways[0].channel.kind
+        for way in ways[:-1]:
+            way.is_followed = True
         self._ways = ways
         self._parts = parts
         self._deliveries = Deliveries()

@@ -1,18 +1,14 @@
 """Owns how answers come on record: kept until they are committed, whatever the database does meanwhile."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from time import monotonic
 from typing import Final
 
 import structlog
 
-from bus.seldom import Seldom
-from bus.tasks import cancelled
 from routing.breaker import Breaker
 from routing.channels.base import Channel, Receipt
 from routing.channels.base import Outcome as Came
@@ -33,9 +29,6 @@ from schemas.store.providers import Gate
 
 log = structlog.get_logger(__name__)
 
-AGAIN_S: Final = 0.2
-LAST_S: Final = 1.5
-"""So long a process that is to end still tries to put on record what it knows."""
 OF_ADDRESS: Final = (EndpointBusyError, AddressMovedError, EndpointGoneError, OptedOutError)
 """What one message has found out about an address holds for all that wait for it."""
 
@@ -59,7 +52,6 @@ class NotingWay(Way):
         self._came: list[Answer] = []
         self._before: list[Came] = []
         """What came of the same set, and is on record."""
-        self._say = Seldom(log)
         self._digests = Digests()
 
     def _answered(self, one: Prepared, what: Came) -> None:
@@ -94,21 +86,9 @@ class NotingWay(Way):
             if not await self._insist(partial(self._put, some)):
                 return
             del self._came[: len(some)]
+            told = _told(some)
+            await self._retire({to: what for to, what in told.items() if isinstance(what, EndpointGoneError)})
             await self._judge([one.what for one in some if one.called], gate)
-
-    async def _insist(self, put: Callable[[], Awaitable[None]]) -> bool:
-        """Try until the database takes it, or this process has no time left."""
-        began = monotonic()
-        while True:
-            try:
-                await put()
-            except RETRYABLE as error:
-                self._say("what came of calls waits for the database", error=type(error).__name__)
-                if cancelled() and monotonic() - began > LAST_S:
-                    return False
-                await asyncio.sleep(AGAIN_S)
-            else:
-                return True
 
     async def _put(self, some: Collection[Answer]) -> None:
         """Put them on record, and by themselves if something is wrong with one of them."""
@@ -128,19 +108,13 @@ class NotingWay(Way):
     async def _settle(self, some: Collection[Answer]) -> None:
         parts, now = self._parts, self._parts.clock.now()
         outcomes = [one.outcome for one in some]
-        told = {
-            one.one.endpoint.address: one.what
-            for one in some
-            if one.called and isinstance(one.what, OF_ADDRESS)
-        }
+        told = {to: what for to, what in _told(some).items() if not isinstance(what, EndpointGoneError)}
         async with AsyncExitStack() as stack:
             tx = await stack.enter_async_context(parts.pool.acquire())
             if told:
                 await stack.enter_async_context(tx.transaction())
             kept = await self._deliveries.finish(tx, parts.owner, outcomes, now)
-            gone = {to: what for to, what in told.items() if isinstance(what, EndpointGoneError)}
-            await self._retire(tx, gone, now)  # before others wait: who reads in an inbox has that first, too
-            for address in sorted(told.keys() - gone):  # in order: another lane may hear of the same ones
+            for address in sorted(told):  # in order: another lane may hear of the same ones
                 await self._heed(tx, address, told[address], now)
         self.held = {*self.held} - {one.id for one in outcomes}
         self._tell_lost([one for one in outcomes if one.id not in kept])
@@ -179,3 +153,10 @@ class NotingWay(Way):
             case _:
                 until = now + (error.retry_after or A_MOMENT)
                 await self._deliveries.put_off(tx, kind, address, until, now)
+
+
+def _told(some: Collection[Answer]) -> dict[str, DeliveryError]:
+    """What providers said of addresses."""
+    return {
+        one.one.endpoint.address: one.what for one in some if one.called and isinstance(one.what, OF_ADDRESS)
+    }

@@ -100,7 +100,7 @@ class SetWay(NotingWay):
         return await self._deliveries.renew(parts.pool, parts.owner, ids, now, parts.lease)
 
     async def _call_once(self, channel: ManyChannel, ready: Sequence[Prepared]) -> None:
-        if not ready:
+        if self.ending or not ready:
             return
         for one, what in zip(ready, await self._answers(channel, ready), strict=True):
             self._answered(one, what)

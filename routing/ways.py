@@ -1,8 +1,11 @@
 """Owns what all ways to send have in common: tokens, what an error does to a delivery, retired addresses."""
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic
 from typing import Final
 from uuid import UUID
 
@@ -10,6 +13,8 @@ import structlog
 from prometheus_client import Counter
 
 from bus import telemetry
+from bus.seldom import Seldom
+from bus.tasks import cancelled
 from routing.backoff import A_DAY, DELIVERIES, next_attempt
 from routing.breaker import Breaker
 from routing.channels.base import Channel, Receipt
@@ -23,13 +28,14 @@ from routing.errors import (
     EndpointGoneError,
     MessageRejectedError,
     QuotaExceededError,
+    TransientDeliveryError,
     plain,
 )
 from routing.limits import Limits
 from routing.preparing import Preparing
 from routing.rescheduling import reschedule
 from schemas.clock import Clock
-from schemas.db import Connection, Pool, Source
+from schemas.db import RETRYABLE, Connection, Pool, Source
 from schemas.store.consent import ConsentLedger, NewConsent
 from schemas.store.deliveries import Deliveries, Delivery, Outcome
 from schemas.store.endpoints import Endpoints
@@ -42,6 +48,11 @@ ACCEPTED: Final = "accepted"
 ENDED: Final = ("failed", "unknown")
 GAVE_UP: Final = "gave_up"
 A_MOMENT: Final = timedelta(seconds=1)
+HANDED_ON: Final = 5
+"""So often it is tried again at once where another provider is next: as often as opens a breaker."""
+AGAIN_S: Final = 0.2
+LAST_S: Final = 1.5
+"""So long a process that is to end still tries to put on record what it knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +73,15 @@ class Way:
     def __init__(self, channel: Channel, breaker: Breaker, parts: LaneParts) -> None:
         self.ending = False
         """No other call is begun."""
+        self.is_followed = False
+        """Whether another provider is called when this one is left alone."""
         self.held: Collection[UUID] = ()
         """Deliveries it works on: their leases are renewed, and no others."""
         self.batch: UUID | None = None
         self.channel = channel
         self.breaker = breaker
         self._parts = parts
+        self._say = Seldom(log)
         self._limits = Limits(channel.provider)
         self._deliveries = Deliveries()
         self._endpoints = Endpoints()
@@ -119,18 +133,45 @@ class Way:
         if status in ENDED:
             telemetry.UNSENT.labels(self.channel.kind, status, reason).inc()
 
-    async def _retire(self, tx: Connection, gone: Mapping[str, EndpointGoneError], now: datetime) -> None:
-        """Give up addresses; what their people gather there leaves elsewhere."""
-        kind, users = self.channel.kind, set[str]()
-        for address in sorted(gone):
-            error = gone[address]
-            users.update(await self._endpoints.retire_address(tx, kind, address, error.outcome))
-            await self._forbid(tx, address, error.outcome, error, now)
-        if kind == "push" or not users:  # nothing is gathered for apps, whose tokens end often
-            return
-        await Notifications().seize(tx, *users)  # all at once: `reschedule` would take them in another order
-        for user in sorted(users):
-            await reschedule(tx, user, self._parts.clock)
+    async def _insist(self, put: Callable[[], Awaitable[None]]) -> bool:
+        """Try until the database takes it, or this process has no time left."""
+        began = monotonic()
+        while True:
+            try:
+                await put()
+            except RETRYABLE as error:
+                self._say("what came of calls waits for the database", error=type(error).__name__)
+                if cancelled() and monotonic() - began > LAST_S:
+                    return False
+                await asyncio.sleep(AGAIN_S)
+            else:
+                return True
+
+    async def _retire(self, gone: Mapping[str, EndpointGoneError]) -> None:
+        """Give up addresses; if that does not come about, the next message finds out again.
+
+        Call it once it is on record what came: whoever waits for inboxes must hold no deliveries.
+        """
+        try:
+            if gone:
+                await self._insist(partial(self._retire_all, gone))
+        except Exception as error:  # noqa: BLE001  it is said, and what came is on record
+            named = {"provider": self.channel.provider, "error": type(error).__name__}
+            log.error("addresses that are gone cannot be given up", **named)  # noqa: TRY400  it shows content
+
+    async def _retire_all(self, gone: Mapping[str, EndpointGoneError]) -> None:
+        """What their people gather there leaves elsewhere."""
+        kind, users, now = self.channel.kind, set[str](), self._parts.clock.now()
+        async with self._parts.pool.acquire() as tx, tx.transaction():
+            for address in sorted(gone):
+                error = gone[address]
+                users.update(await self._endpoints.retire_address(tx, kind, address, error.outcome))
+                await self._forbid(tx, address, error.outcome, error, now)
+            if kind == "push":  # nothing is gathered for apps, whose tokens end often
+                return
+            await Notifications().seize(tx, *users)  # at once: `reschedule` would take them in another order
+            for user in sorted(users):
+                await reschedule(tx, user, self._parts.clock)
 
     async def _forbid(
         self, tx: Connection, address: str, source: str, error: DeliveryError, now: datetime
@@ -160,6 +201,8 @@ class Way:
                 until = now + (error.retry_after or A_MOMENT)
             case AddressMovedError() if delivery.attempts == 0:
                 until = now
+            case TransientDeliveryError() if self.is_followed and delivery.attempts < HANDED_ON:
+                until = now + A_MOMENT
             case _:
                 until = next_attempt(DELIVERIES, delivery.attempts + 1, now, last, error.retry_after)
         return replace(self._again(delivery, error, until), tried_since=since)

@@ -75,9 +75,11 @@ RENEW: Final = """
 UPDATE deliveries SET lease_until = $2::timestamptz + $3::interval
 WHERE id = ANY($4) AND owner = $1 AND status = 'sending' AND lease_until IS NOT NULL RETURNING id
 """
-# Whose lease ran out may know after all what came; what failed under another name was an attempt before.
+# Whose lease ran out may know after all what came; what failed under another name was an attempt before, and
+# so was what failed while this one was surely not taken.
 OURS: Final = """(d.status = 'sending' OR d.status = 'unknown' AND d.reason = 'lease_ran_out'
-                   OR d.status = 'failed' AND d.provider_ref <> g.provider_ref)"""
+                   OR d.status = 'failed' AND (d.provider_ref <> g.provider_ref
+                       OR g.status IN ('queued', 'held') AND g.provider IS NULL))"""
 # A webhook may have been quicker: what it said stays. An endpoint that another dispatcher notes just now is
 # used either way; one that a code goes to is not used yet, and who asked must not see whether any was sent.
 # What lies between no attempts, such as a hold, makes it tried for no longer.

@@ -101,7 +101,13 @@ ORDER BY g.endpoint_id, g.kind
 ON CONFLICT (endpoint_id, kind) WHERE state = 'open' DO UPDATE SET due_at = least(d.due_at, excluded.due_at)
 RETURNING d.id, d.endpoint_id, d.kind
 """
-ITEMS: Final = ("digest_id", "event_id", "notification_id", "topic", "at")
+# An event may be there already: with a digest that was taken along from another endpoint.
+ITEMS: Final = """
+INSERT INTO digest_items (digest_id, event_id, notification_id, topic, at)
+SELECT g.*, $5 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[])
+    AS g (digest_id, event_id, notification_id, topic)
+ON CONFLICT DO NOTHING
+"""
 CLOSE: Final = """
 UPDATE digests d SET state = 'closed', closed_at = $1
 FROM (SELECT g.id, e.address FROM digests g LEFT JOIN endpoints e ON e.id = g.endpoint_id
@@ -152,7 +158,7 @@ SELECT digest_id, event_id, notification_id, topic, at, title, text, url, count,
 FROM (
     SELECT i.*, n.title, n.text, n.url, n.count, n.updated_at,
            row_number() OVER (PARTITION BY i.digest_id, i.notification_id
-                              ORDER BY i.at DESC, i.event_id) AS nth,
+                              ORDER BY i.at DESC, i.event_id DESC) AS nth,
            dense_rank() OVER (PARTITION BY i.digest_id
                               ORDER BY coalesce(n.updated_at, i.at) DESC, i.notification_id) AS rank
     FROM digests d JOIN digest_items i ON i.digest_id = d.id
@@ -214,11 +220,14 @@ class Digests:
             now,
         )
         opened = {(row["endpoint_id"], row["kind"]): row["id"] for row in rows}
-        records = [
-            (opened[one.endpoint_id, one.kind], one.event_id, one.notification_id, one.topic, now)
-            for one in items
-        ]
-        await tx.copy_records_to_table("digest_items", records=records, columns=ITEMS)
+        await tx.execute(
+            ITEMS,
+            [opened[one.endpoint_id, one.kind] for one in items],
+            [one.event_id for one in items],
+            [one.notification_id for one in items],
+            [one.topic for one in items],
+            now,
+        )
 
     async def close(self, tx: Connection, now: datetime, limit: int) -> list[DueDigest]:
         """Close digests that are due, but for those that somebody is appending to: they come next time."""

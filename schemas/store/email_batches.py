@@ -86,10 +86,13 @@ WITH stuck AS (
         reason = CASE WHEN d.status = 'sending' THEN 'provider_removed' ELSE d.reason END,
         provider = CASE WHEN d.status = 'sending' AND s.attempts = 0 THEN NULL ELSE d.provider END,
         owner = NULL, lease_until = NULL, batch_id = NULL, notes = d.notes + 1, updated_at = $1
-    FROM stuck s WHERE d.id = ANY(s.deliveries) AND d.batch_id = s.id RETURNING d.id, d.notes
+    FROM stuck s WHERE d.id = ANY(s.deliveries) AND d.batch_id = s.id RETURNING d.*
+), noted AS (
+    INSERT INTO delivery_attempts (delivery_id, n, at, outcome, detail)
+    SELECT id, notes, $1, 'provider_removed', 'the provider it waited for is not configured any more'
+    FROM freed
 )
-INSERT INTO delivery_attempts (delivery_id, n, at, outcome, detail)
-SELECT id, notes, $1, 'provider_removed', 'the provider it waited for is not configured any more' FROM freed
+SELECT count(*) FROM freed WHERE status = 'unknown' AND reason = 'provider_removed'
 """
 MAKING: Final = 4_829_341  # the lock of whoever makes a batch
 
@@ -198,9 +201,12 @@ class EmailBatches:
 
     async def give_up(
         self, source: Source, now: datetime, *, providers: Collection[str], before: datetime
-    ) -> None:
-        """End what was made before for providers that are not among these; nobody will repeat it."""
-        await source.execute(GIVE_UP, now, list(providers), before)
+    ) -> int:
+        """End what was made before for providers that are not among these; nobody will repeat it.
+
+        Answers how many deliveries are `unknown` by that.
+        """
+        return int(await source.fetchval(GIVE_UP, now, list(providers), before))
 
     async def withdraw(self, tx: Connection, user: str) -> None:
         """End the open batches with mails to a person; what they held of others is put back."""

@@ -6,12 +6,17 @@ import pytest
 
 from bots.linking import MOST_CHATS
 from bots.updates import SAY_AGAIN
+from bus.tasks import spawn
+from schemas.ids import uuid7
 from schemas.profile import Profile
+from schemas.store.endpoints import Endpoints, NewEndpoint
+from schemas.store.notifications import BUCKETS, LOCKS, Notifications
 from schemas.store.telegram_links import LIFETIME
 from schemas.store.users import Users
 from tests.bots.robot import Robot
 from tests.routing.gathered import gather, person, waiting
 from tests.simulated_telegram import ANN
+from tests.waiting import until
 
 ACTIVE = ("ann", str(ANN), "active", None)
 
@@ -223,3 +228,30 @@ async def test_what_is_gathered_follows_the_person_to_their_chats(robot: Robot) 
     await robot.linked(chat=8)
     await robot.told("/stop")
     assert await gathered(robot) == "8"
+
+
+CROSSED = """
+WITH u AS (SELECT u AS name, abs(hashtext(u) % $1) AS bucket FROM unnest($2::text[]) AS u)
+SELECT a.name AS first, a.bucket, b.name AS second
+FROM u a JOIN u b ON a.name < b.name AND a.bucket > b.bucket LIMIT 1
+"""
+WAITING = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
+
+
+async def test_inboxes_of_all_whose_chat_it_is_are_taken_in_the_order_of_everybody(robot: Robot) -> None:
+    pool = robot.pool
+    crossed = await pool.fetchrow(CROSSED, BUCKETS, ["ann", "bob", "cleo", "dan", "eve"])
+    assert crossed
+    for user in (crossed["first"], crossed["second"]):
+        endpoint = NewEndpoint(id=uuid7(), user_id=user, channel="telegram", address=str(ANN), state="active")
+        await Endpoints().put(pool, endpoint, robot.clock.now())
+    async with pool.acquire() as busy, busy.transaction():
+        await Notifications().seize(busy, crossed["second"])
+        stopping = spawn(robot.told("/stop"), name="stopping")
+        await until(lambda: pool.fetchval(WAITING))
+        free = "SELECT pg_try_advisory_xact_lock($1, $2)"
+        assert await pool.fetchval(free, LOCKS, crossed["bucket"])
+    assert await stopping == "stopped"

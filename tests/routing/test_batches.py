@@ -8,7 +8,13 @@ import pytest
 from routing.channels.base import Mail, Outcome
 from routing.channels.email import EmailChannel, ResendConfig
 from routing.consent import Consents, Scope
-from routing.errors import DeliveryError, MessageRejectedError, QuotaExceededError, TransientDeliveryError
+from routing.errors import (
+    AmbiguousDeliveryError,
+    DeliveryError,
+    MessageRejectedError,
+    QuotaExceededError,
+    TransientDeliveryError,
+)
 from tests.routing.house import House
 from tests.routing.post import Post, attempts, statuses, tipped
 from tests.simulated import Resend
@@ -221,3 +227,46 @@ async def test_what_is_not_wanted_any_more_makes_no_batch(post: Post, channel: S
     assert await post.pool.fetchval("SELECT count(*) FROM email_batches") == 0
     rows = await post.pool.fetch("SELECT status, owner, batch_id FROM deliveries")
     assert [tuple(row) for row in rows] == [("dropped", None, None)]
+
+
+def ending_after(post: Post, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask the lane to end just before its call."""
+    taken = getattr(post.batches, step)
+
+    async def ended(*given: int) -> object:
+        found = await taken(*given)
+        post.lane.end()
+        return found
+
+    monkeypatch.setattr(post.batches, step, ended)
+
+
+async def test_who_is_to_end_before_a_call_dissolves_its_batch(
+    post: Post, channel: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tipped(post, "ann")
+    ending_after(post, "_store", monkeypatch)
+    await post.turn()
+    assert channel.calls == []
+    assert await statuses(post.pool) == {"ann": ("queued", None)}
+    other = Post(post.house, channel)
+    await other.empty()
+    assert channel.calls == [{"ann"}]
+    assert await attempts(post.pool, "ann") == ["released", "accepted"]
+
+
+async def test_who_is_to_end_before_a_repeat_leaves_it_to_others_at_once(
+    post: Post, channel: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await tipped(post, "ann")
+    channel.wrong = lambda _: AmbiguousDeliveryError("no answer")
+    await post.turn()
+    post.clock.goes_on(minutes=1)
+    ending_after(post, "_left", monkeypatch)
+    await post.turn()
+    assert channel.calls == [{"ann"}]
+    channel.wrong = well
+    other = Post(post.house, channel)
+    await other.turn()
+    assert channel.calls == [{"ann"}] * 2
+    assert await attempts(post.pool, "ann") == ["ambiguous", "accepted"]

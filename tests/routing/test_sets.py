@@ -225,3 +225,21 @@ async def test_answers_that_came_before_the_end_are_kept(chats: House) -> None:
 
 async def _asked(channel: Scripted, count: int = 1) -> bool:
     return len(channel.asked) >= count
+
+
+async def test_who_is_to_end_before_the_one_call_for_many_does_not_begin_it(
+    chats: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await told(chats, "ann", "bob")
+    post = Post(chats, channel := ScriptedMany(), writer=Plain())
+    ready = post.first._ready  # type: ignore[attr-defined]  # the moment before the call
+
+    async def ended(limit: int) -> object:
+        found = await ready(limit)
+        post.lane.end()
+        return found
+
+    monkeypatch.setattr(post.first, "_ready", ended)
+    await post.turn()
+    assert channel.calls == []
+    assert await statuses(chats.pool) == {"ann": ("queued", None), "bob": ("queued", None)}

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from bus.telemetry import ATTEMPTS, DECISIONS, UNSENT
-from routing.channels.base import Rendered, UnwritableError
+from routing.channels.base import Receipt, Rendered, UnwritableError
 from routing.dispatcher import Sender
 from routing.errors import (
     AmbiguousDeliveryError,
@@ -19,8 +19,9 @@ from schemas.clock import SystemClock
 from schemas.db import Pool
 from tests.routing.gathered import close, milestone, person
 from tests.routing.house import House
-from tests.routing.post import Post, attempts, dispatching, statuses, tips, with_address
+from tests.routing.post import Post, attempts, dispatching, statuses, tipped, tips, with_address
 from tests.routing.scripted import TELEGRAM, Plain, Scripted, with_chat
+from tests.simulated import Resend
 from tests.waiting import until
 
 Counted = Callable[[], float]
@@ -185,3 +186,31 @@ async def test_a_provider_that_has_taken_nothing_yet_counts_none_instead_of_noth
         if sample.name.endswith("_total") and sample.labels["provider"] == "never"
     }
     assert found == {"accepted": 0}
+
+
+async def test_what_is_in_a_batch_for_a_provider_that_is_gone_is_counted(
+    post: Post, database: str, resend: Resend
+) -> None:
+    unsent = more(UNSENT, "email", "unknown", "provider_removed")
+    await tipped(post, "ann", "bob")
+    assert await post.batches._store(100)
+    old = post.clock.now() - timedelta(days=2)
+    await post.pool.execute(
+        "UPDATE email_batches SET provider = 'of another day', created_at = $1, lease_until = $1", old
+    )
+    async with dispatching(database, post.pool, resend.url, post.clock):
+        await until(lambda: _counted(unsent))
+    assert {*(await statuses(post.pool)).values()} == {("unknown", "provider_removed")}
+    assert unsent() == 2
+
+
+async def test_what_came_of_a_batch_is_counted_by_who_has_it_alone(post: Post) -> None:
+    accepted = more(ATTEMPTS, "email", "resend", "accepted")
+    unsent = more(UNSENT, "email", "unknown", "gave_up")
+    await tipped(post, "ann")
+    batch = await post.batches._store(100)
+    assert batch
+    await post.pool.execute("UPDATE email_batches SET owner = 'another'")
+    await post.batches._settle(batch, [Receipt("1")])
+    await post.batches._give_up(batch)
+    assert (accepted(), unsent()) == (0, 0)

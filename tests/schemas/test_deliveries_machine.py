@@ -1,6 +1,7 @@
 """Deliveries under dispatchers that come, go, pause and wake up with leases they lost: on real PostgreSQL."""
 
 import asyncio
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -152,14 +153,19 @@ class Dispatchers(OnDatabase):
             Outcome(id=one, status=status, outcome="again", due_at=later, provider=provider)
             for one, provider in providers.items()
         ]
-        for one in self._settle(worker, outcomes):
+        not_taken = {key for key, provider in providers.items() if provider is None}
+        for one in self._settle(worker, outcomes, not_taken):
             if provider := providers[one]:
                 self.bound[one] = provider
             else:
                 self.bound.pop(one, None)
 
-    def _settle(self, worker: str, outcomes: list[Outcome]) -> set[UUID]:
+    def _settle(self, worker: str, outcomes: list[Outcome], not_taken: Collection[UUID] = ()) -> set[UUID]:
         done = self._fenced(worker, lambda: self.store.finish(self.pool, worker, outcomes, self.now))
+        for one in done & self.told & {*not_taken}:
+            if self.ended[one] == "failed":  # that was of another attempt
+                del self.ended[one]
+                self.told.discard(one)
         for one in done:
             self.lines[one] = self.lines.get(one, 0) + 1
         known = done & self.told

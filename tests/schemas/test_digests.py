@@ -1,6 +1,7 @@
 """The rows of digests: one open for each endpoint and kind, whoever appends, closes or forgets."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -143,3 +144,12 @@ async def test_what_left_before_an_event_was_decided_about_is_not_looked_at(pool
     await close(pool, NOW)
     await add(pool, item())
     assert await STORE.carriers(pool, ["ann"], [old.event_id], NOW + timedelta(hours=1)) == {}
+
+
+async def test_an_event_that_was_taken_along_is_gathered_once(pool: Pool) -> None:
+    await add(pool, first := item())
+    async with pool.acquire() as tx, tx.transaction():
+        [one] = await STORE.gathering(tx, "ann")
+        await STORE.take_along(tx, one.id, "email", THERE)
+    await add(pool, replace(first, endpoint_id=THERE), item(THERE))
+    assert await sizes(pool) == {(THERE, "scheduled"): 2}

@@ -126,3 +126,25 @@ def test_a_gap_in_the_numbers_and_a_wrong_name_are_refused(folder: Path, name: s
     (folder / name).write_text("SELECT 1")
     with pytest.raises(MigrationError, match=says):
         shape.load(folder)
+
+
+async def test_deliveries_may_be_read_while_they_are_scanned_for_an_index(
+    postgres_server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    *before, index = sorted(FOLDER.glob("*.sql"))[:7]
+    for path in before:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    server = await connect(postgres_server.dsn)
+    dsn = postgres_server.dsn.rsplit("/", 1)[0] + "/being_read"
+    await server.execute("CREATE DATABASE being_read")
+    try:
+        await migrate(dsn, tmp_path)
+        (tmp_path / index.name).write_bytes(index.read_bytes())
+        reader = await connect(dsn)
+        async with reader.transaction():
+            await reader.execute("SELECT FROM deliveries")
+            assert await migrate(dsn, tmp_path) == ["0007_deliveries_ended.sql"]
+        await reader.close()
+    finally:
+        await server.execute("DROP DATABASE being_read WITH (FORCE)")
+        await server.close()

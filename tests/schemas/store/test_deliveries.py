@@ -263,6 +263,20 @@ async def test_a_report_that_was_quicker_keeps_its_provider(pool: Pool) -> None:
     assert await row(pool, key) == ("sent", "twilio", None)
 
 
+@pytest.mark.parametrize(
+    ("taken_by", "becomes"), [(None, ("queued", None, None)), ("twilio", ("failed", "twilio", None))]
+)
+async def test_a_failure_is_of_another_attempt_if_this_one_was_surely_not_taken(
+    pool: Pool, taken_by: str | None, becomes: tuple[str, str | None, str | None]
+) -> None:
+    await added(pool, new(key := uuid7()))
+    await claimed(pool, "twilio")
+    await STORE.report(pool, "twilio", "SM1", status="failed", now=NOW, delivery=key)
+    again = Outcome(id=key, status="queued", outcome="again", due_at=NOW + LEASE, provider=taken_by)
+    await STORE.finish(pool, "w", [again], NOW)
+    assert await row(pool, key) == becomes
+
+
 async def batch_of(pool: Pool, key: UUID, *, tried: bool) -> None:
     """A batch that is under way, or one that nobody took yet, as earlier versions left some."""
     await added(pool, new(key))
@@ -292,7 +306,8 @@ async def test_batches_for_a_provider_that_is_gone_are_ended_after_a_day(
     await batch_of(pool, fresh := uuid7(), tried=False)
     await batch_of(pool, tried := uuid7(), tried=True)
     now = NOW + timedelta(days=days)
-    await BATCHES.give_up(pool, now, providers=[mine], before=now - timedelta(days=1))
+    lost = await BATCHES.give_up(pool, now, providers=[mine], before=now - timedelta(days=1))
+    assert lost == (1 if ended else 0)
     found = [(await row(pool, one))[:2] for one in (fresh, tried)]
     assert found == ([("queued", None), ("unknown", "resend")] if ended else [("sending", "resend")] * 2)
     states = {one["state"] for one in await pool.fetch("SELECT state FROM email_batches")}
