@@ -1,6 +1,6 @@
 // Owns turning a trace into the steps of a timeline; pure.
 import { dayClock } from "./format.js";
-import { channel as nameOf, reason as reasonOf } from "./topics.js";
+import { became, channel as nameOf, reason as reasonOf } from "./topics.js";
 
 const TONES = { handled: "good", parked: "warn", dead: "bad" };
 const MORE = { key: "more", title: "More people", at: null, tone: "idle", text: "Only the first of them are shown." };
@@ -71,7 +71,7 @@ function notification({ user, notification_id: id, decisions = [], deliveries = 
   }));
   const delivered = deliveries.map(({ id: delivery, channel, status, reason, attempts = [] }) => ({
     key: `${user} ${id} delivery ${delivery}`,
-    title: `${user}: ${status} by ${nameOf(channel)}`,
+    title: `${user}: ${became(status, reason)} by ${nameOf(channel)}`,
     at: attempts.at(-1)?.at ?? null,
     tone: DELIVERED[status] ?? "good",
     text: because(reason),

@@ -47,3 +47,9 @@ const REASONS = {
 
 // What a provider gives as a reason stays in its own words.
 export const reason = (word) => REASONS[word] ?? word ?? "";
+
+const GATHERED = ["digest", "email_spacing"];
+// What went into a digest is dropped on its own way, but not lost.
+export const became = (status, why) => (status === "dropped" && GATHERED.includes(why) ? "gathered" : status);
+// Of a way that was taken: the digest has left.
+export const reasonThen = (word) => (word === "digest" ? "with the digest" : reason(word));

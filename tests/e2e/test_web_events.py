@@ -105,6 +105,7 @@ async def test_the_steps_of_a_trace_are_in_order_of_time(browser: Browser, url: 
         return {"channel": channel, "action": "send", "reason": "preferences", "until": None, "at": at(ms)}
 
     mail = {"id": "d", "channel": "email", "status": "sent", "reason": None, "attempts": [{"at": at(90)}]}
+    later = {**mail, "status": "dropped", "reason": "email_spacing", "attempts": [{"at": at(95)}]}
     trace = {
         "accepted_at": at(0),
         "relayed_at": at(10),
@@ -116,7 +117,7 @@ async def test_the_steps_of_a_trace_are_in_order_of_time(browser: Browser, url: 
         ],
         "notifications": [
             {"user": "ann", "notification_id": "1", "decisions": [decided("push", 30)], "deliveries": [mail]},
-            {"user": "bob", "notification_id": "2", "decisions": [decided("sms", 40)], "deliveries": []},
+            {"user": "bob", "notification_id": "2", "decisions": [decided("sms", 40)], "deliveries": [later]},
         ],
     }
     async with opened(browser) as page:
@@ -130,6 +131,7 @@ async def test_the_steps_of_a_trace_are_in_order_of_time(browser: Browser, url: 
             ["stats: handled", 20],
             ["late: waiting", None],
             ["ann: sent by E-mail", 30],
+            ["bob: gathered by E-mail", 5],
         ]
 
 

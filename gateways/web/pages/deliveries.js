@@ -5,7 +5,7 @@ import { dayClock } from "../format.js";
 import { usePages } from "../pages.js";
 import { go, route } from "../router.js";
 import { bind } from "../shortcuts.js";
-import { CHANNELS, channel, reason, topic } from "../topics.js";
+import { CHANNELS, became, channel, reason, topic } from "../topics.js";
 import { Field, Spinner, Time } from "../ui/bits.js";
 import { Choice } from "../ui/digest-editor.js";
 import { html } from "../ui/html.js";
@@ -70,7 +70,7 @@ function Why({ delivery }) {
 function Delivery({ delivery, redrive }) {
   const { id, user, address, status, attempts, event_id: event, created_at: at } = delivery;
   return html`<li class="delivery"><details><summary>
-      <span class="tag tone-tag tone-${TONES[status] ?? "plain"}">${status}</span>
+      <span class="tag tone-tag tone-${TONES[status] ?? "plain"}">${became(status, delivery.reason)}</span>
       <span class="delivery-to grow"><strong>${user}</strong> <span class="muted">${channel(delivery.channel)} ·${" "}
         ${address} · ${topic(delivery.topic).name}</span></span>
       <${Why} delivery=${delivery} /><${Time} value=${at} className="muted small" />

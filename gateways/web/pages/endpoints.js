@@ -65,8 +65,8 @@ function Part({ channel, list, used }) {
     ${!used && items.some(({ state }) => state === "active") && html`<p class="note small">${CHANNELS[channel]} is switched
       off in your${" "}<a href="/preferences">preferences</a>: notifications are not sent there.</p>`}
     ${items.length > 0 && html`<ul class="endpoints">${items.map((one) => html`
-      <${EndpointRow} key=${one.id} endpoint=${one} fresh=${one.id === fresh} skew=${list.skew}
-        offered=${list.channels.includes(channel)} reload=${list.reload} gone=${gone} />`)}</ul>`}
+      <${EndpointRow} key=${one.id} endpoint=${one} used=${used} fresh=${one.id === fresh}
+        skew=${list.skew} offered=${list.channels.includes(channel)} reload=${list.reload} gone=${gone} />`)}</ul>`}
     <${More} channel=${channel} items=${items} list=${list} added=${added} />
   </section>`;
 }

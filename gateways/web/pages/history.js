@@ -2,7 +2,7 @@
 import { useEffect } from "preact/hooks";
 import { dayClock, fullTime } from "../format.js";
 import { usePages } from "../pages.js";
-import { channel, reason, topic } from "../topics.js";
+import { channel, reason, reasonThen, topic } from "../topics.js";
 import { Spinner, Time } from "../ui/bits.js";
 import { html } from "../ui/html.js";
 import { Icon } from "../ui/icons.js";
@@ -21,7 +21,7 @@ function Way({ way }) {
     <span><strong>${channel(way.channel)}</strong>${way.address && html` <span class="muted">${way.address}</span>`}:
       ${" "}${words}${way.until && html` until <time dateTime=${way.until}
         title=${fullTime(way.until)}>${dayClock(way.until)}</time>`}
-      <span class="muted"> (${reason(way.reason)})</span></span></li>`;
+      <span class="muted"> (${(way.outcome === "waiting" ? reason : reasonThen)(way.reason)})</span></span></li>`;
 }
 
 function Item({ item }) {

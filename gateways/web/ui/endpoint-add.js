@@ -59,32 +59,40 @@ export function Add({ channel, added }) {
   </form>`;
 }
 
-// A simulated bot is not in Telegram: the link leads to nobody.
+// A simulated bot is not in Telegram: the link leads to nobody. `null` until that is known.
 function useSimulated() {
-  const [simulated, setSimulated] = useState(false);
+  const [simulated, setSimulated] = useState(development ? null : false);
   useEffect(() => {
     if (!development) return;
-    get("/dev/outbox").then(({ simulators }) => setSimulated(canWrite("telegram", simulators)), () => {});
+    const told = ({ simulators }) => setSimulated(canWrite("telegram", simulators));
+    get("/dev/outbox").then(told, () => setSimulated(false));
   }, []);
   return simulated;
 }
 
-function TelegramLink({ link, skew }) {
-  const simulated = useSimulated();
+function TelegramLink({ link, skew, simulated }) {
   const left = useSecondsUntil(link.expires_at, skew);
   if (!left) return html`<p role="status">The link is too old. Make a new one.</p>`;
   const words = `/start ${new URL(link.url).searchParams.get("start")}`;
+  const time = html`<span class="numbers">${asClock(left)}</span>`;
+  const copy = (className) => html`<${CopyButton} text=${words} label="Copy what to send to the bot"
+    className=${className} />`;
+  if (simulated) {
+    return html`<div class="verify-box"><p>Telegram is simulated here: copy what to send, and paste it into${" "}
+        <strong>Write as this person</strong> under Telegram in the${" "}<a href="/outbox">outbox</a>. It works once,
+        for another ${time}. This page notices.</p>
+      <div class="verify-end">${copy("button button-main")}</div></div>`;
+  }
   return html`<div class="verify-box"><p>Open Telegram and press <strong>Start</strong>. The link works once, for
-      another <span class="numbers">${asClock(left)}</span>. This page notices.</p>
+      another ${time}. This page notices.</p>
     <div class="verify-end"><a class="button button-main" href=${link.url} target="_blank"
         rel="noopener noreferrer">Open Telegram</a>
-      <${CopyButton} text=${words} label="Copy what to send to the bot" /></div>
-    ${simulated && html`<p class="small">Telegram is simulated here: copy what to send, and paste it under Telegram in
-      the${" "}<a href="/outbox">outbox</a>.</p>`}</div>`;
+      ${copy()}</div></div>`;
 }
 
 // `chats`: how many there are; one more, and the link has done its work.
 export function ConnectTelegram({ chats, skew, setAwaited }) {
+  const simulated = useSimulated();
   const [link, setLink] = useState(null);
   const [busy, setBusy] = useState(false);
   const [before, setBefore] = useState(chats);
@@ -109,7 +117,8 @@ export function ConnectTelegram({ chats, skew, setAwaited }) {
       setBusy(false);
     }
   };
-  return html`${link && html`<${TelegramLink} key=${link.url} link=${link} skew=${skew} />`}
+  return html`${link && simulated !== null && html`
+      <${TelegramLink} key=${link.url} link=${link} skew=${skew} simulated=${simulated} />`}
     <p><button type="button" class="button" disabled=${busy} onClick=${make}>
       ${link ? "Make a new link" : "Connect Telegram"}</button></p>`;
 }

@@ -14,6 +14,8 @@ const STATES = {
   active: { label: "In use", tone: "good" },
   retired: { label: "No longer used", tone: "plain" },
 };
+// Verified, but nothing is sent on this channel.
+const OFF = { label: "Switched off", tone: "plain" };
 const WHY = {
   moved: "somebody else signed in on the device",
   bounced: "mails came back",
@@ -96,11 +98,11 @@ function Actions({ endpoint, start }) {
       <${Icon} name="close" size=${18} /></button></div>`;
 }
 
-export function EndpointRow({ endpoint, skew, fresh, offered, reload, gone }) {
+export function EndpointRow({ endpoint, used, skew, fresh, offered, reload, gone }) {
   const [doing, setDoing] = useState(null);
   const heading = useRef(null);
   const { state, retired_reason: why } = endpoint;
-  const { label, tone } = STATES[state];
+  const { label, tone } = state === "active" && !used ? OFF : STATES[state];
   // The button that was pressed goes; the focus stays at the address it was about.
   const end = (changed) => {
     setDoing(null);

@@ -1,6 +1,7 @@
 // Owns how the way of an event is drawn: one line downwards, with the time each step took.
 import { clockTime, duration, fullTime } from "../format.js";
 import { steps } from "../steps.js";
+import { reason } from "../topics.js";
 import { html } from "./html.js";
 
 function Head({ title, at }) {
@@ -11,11 +12,20 @@ function Head({ title, at }) {
 const Rooms = ({ rooms }) => html`
   <ul class="step-rooms">${rooms.map((room) => html`<li key=${room}><code>${room}</code></li>`)}</ul>`;
 
+// Lines of a record that tell of decisions: what stands behind them is a reason of the hub's own.
+const DECIDED = ["held", "gathered", "dropped"];
+
+function Line({ outcome, detail }) {
+  const decided = detail && DECIDED.includes(outcome);
+  return html`<span><strong>${outcome}${decided && ":"}</strong>${detail && html` <span
+    class="muted">${decided ? reason(detail) : detail}</span>`}</span>`;
+}
+
 export function Attempts({ attempts }) {
   const inOrder = [...attempts].sort((one, other) => new Date(one.at) - new Date(other.at));
   return html`<ol class="attempts">${inOrder.map(({ at, outcome, detail }, index) => html`<li key=${index}>
     <time class="muted numbers" dateTime=${at} title=${fullTime(at)}>${clockTime(at)}</time>
-    <span><strong>${outcome}</strong>${detail && html` <span class="muted">${detail}</span>`}</span></li>`)}</ol>`;
+    <${Line} outcome=${outcome} detail=${detail} /></li>`)}</ol>`;
 }
 
 function Step({ step }) {
