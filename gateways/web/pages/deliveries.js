@@ -1,5 +1,5 @@
 // Owns the admins' page of deliveries: what is under way, what failed and why, and new attempts for it.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { request, withQuery } from "../api.js";
 import { dayClock } from "../format.js";
 import { usePages } from "../pages.js";
@@ -37,9 +37,11 @@ const AT_RISK = "It may have arrived already, and would arrive twice. Send it ag
 
 function User({ value, change }) {
   const [text, setText] = useState(value);
+  const latest = useRef(change);
+  latest.current = change;  // other filters may be chosen meanwhile
   useEffect(() => setText(value), [value]);
   useEffect(() => {
-    const timer = text.trim() !== value && setTimeout(() => change(text.trim()), TYPING_PAUSE);
+    const timer = text.trim() !== value && setTimeout(() => latest.current(text.trim()), TYPING_PAUSE);
     return () => clearTimeout(timer);
   }, [text]);
   return html`<${Field} label="User">${(given) => html`
