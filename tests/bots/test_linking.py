@@ -158,7 +158,7 @@ async def test_a_stop_counts_that_overtakes_the_start(robot: Robot) -> None:
 
 async def test_start_alone_explains(robot: Robot) -> None:
     assert await robot.told("/start") == "explained"
-    assert "add Telegram" in str(await robot.reply())
+    assert "press Connect Telegram" in str(await robot.reply())
     await robot.linked()
     robot.clock.go(SAY_AGAIN)
     assert await robot.told("what is this?") == "explained"

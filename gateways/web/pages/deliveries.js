@@ -1,5 +1,5 @@
 // Owns the admins' page of deliveries: what is under way, what failed and why, and new attempts for it.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { request, withQuery } from "../api.js";
 import { dayClock } from "../format.js";
 import { usePages } from "../pages.js";
@@ -13,9 +13,9 @@ import { Icon } from "../ui/icons.js";
 import { PagesEnd, PagesFailed } from "../ui/pages-end.js";
 import { Attempts } from "../ui/timeline.js";
 import { notify } from "../ui/toasts.js";
+import { useTyped } from "../ui/typed.js";
 
 const PATH = "/v1/deliveries";
-const TYPING_PAUSE = 350;
 const TONES = {
   queued: "plain",
   held: "tip",
@@ -36,14 +36,7 @@ const AGAIN = { failed: "Try again", unknown: "Send again" };
 const AT_RISK = "It may have arrived already, and would arrive twice. Send it again?";
 
 function User({ value, change }) {
-  const [text, setText] = useState(value);
-  const latest = useRef(change);
-  latest.current = change;  // other filters may be chosen meanwhile
-  useEffect(() => setText(value), [value]);
-  useEffect(() => {
-    const timer = text.trim() !== value && setTimeout(() => latest.current(text.trim()), TYPING_PAUSE);
-    return () => clearTimeout(timer);
-  }, [text]);
+  const [text, setText] = useTyped(value, change);
   return html`<${Field} label="User">${(given) => html`
     <input ...${given} class="input" name="user" type="search" placeholder="user id" autocomplete="off"
       autocapitalize="off" spellcheck=${false} maxLength=${64} value=${text}

@@ -12,6 +12,7 @@ import { Field, Spinner } from "../ui/bits.js";
 import { EventDrawer } from "../ui/event-drawer.js";
 import { html } from "../ui/html.js";
 import { Icon } from "../ui/icons.js";
+import { useTyped } from "../ui/typed.js";
 
 const SINCE = {
   "": "Any time",
@@ -20,7 +21,6 @@ const SINCE = {
   "24h": "Last 24 hours",
   "7d": "Last 7 days",
 };
-const TYPING_PAUSE = 350;
 const PUBLISHED = "publish."; // how the document names what enters the log
 
 // The document of the hub that is running knows types this page was not written for.
@@ -47,14 +47,9 @@ function Choice({ label, value, options, change, name }) {
 }
 
 function Subject({ value, change }) {
-  const [text, setText] = useState(value);
+  const [text, setText] = useTyped(value, change);
   const input = useRef(null);
   useEffect(() => bind("/", () => input.current.focus()), []);
-  useEffect(() => setText(value), [value]);
-  useEffect(() => {
-    const timer = text.trim() !== value && setTimeout(() => change(text.trim()), TYPING_PAUSE);
-    return () => clearTimeout(timer);
-  }, [text]);
   return html`<${Field} label="Subject">${(given) => html`
     <input ...${given} ref=${input} class="input" name="subject" type="search" placeholder="content:c1"
       autocomplete="off" autocapitalize="off" spellcheck=${false} value=${text}
