@@ -137,7 +137,7 @@ async def test_a_lost_event_is_reported(measure: Measure) -> None:
 async def test_a_repeated_event_is_reported(measure: Measure) -> None:
     phase = only_phase(await measure(OddServer(lambda place, sent: [sent, sent] if place == 3 else [sent])))
 
-    assert phase.received == phase.expected + CLIENTS
+    assert phase.received >= phase.expected  # once so many are there, the generator waits for no more
     assert phase.disorder == CLIENTS
 
 
