@@ -6,6 +6,7 @@ One that waits and names a provider may have been taken by it: it goes there aga
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -51,6 +52,7 @@ class Outcome:
 
 
 NEW: Final = tuple(field.name for field in fields(NewDelivery))
+RECORD: Final = attrgetter(*NEW)
 SETTLED: Final = tuple(field.name for field in fields(Outcome))
 
 # Each priority for itself, so that what is held for later is never read on the way to what is due; the
@@ -244,7 +246,7 @@ class Deliveries(DeliveryRecords):
     """
 
     async def insert(self, tx: Connection, deliveries: Sequence[NewDelivery]) -> None:
-        records = [tuple(getattr(one, name) for name in NEW) for one in deliveries]
+        records = list(map(RECORD, deliveries))
         await tx.copy_records_to_table("deliveries", records=records, columns=NEW)
         await tx.execute(f"NOTIFY {WAKE}")
 
