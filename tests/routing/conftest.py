@@ -6,7 +6,8 @@ import pytest
 
 from schemas.db import Pool
 from tests.routing.house import House
-from tests.routing.post import EMAIL, Post, email_at
+from tests.routing.post import EMAIL, Post, email_at, tips
+from tests.routing.scripted import TELEGRAM, with_chat
 from tests.simulated import Resend, resend_simulated
 
 
@@ -38,3 +39,13 @@ async def post(mailing: House, resend: Resend) -> AsyncIterator[Post]:
     channel = email_at(resend.url, mailing.clock, call_s=0.5)
     yield Post(mailing, channel)
     await channel.close()
+
+
+@pytest.fixture
+async def chatting(database: str, pool: Pool) -> AsyncIterator[House]:
+    """A house of whose people one waits for a message of Telegram."""
+    house = await House(database, pool, channels=TELEGRAM).begin()
+    await with_chat(house, "ann", "42")
+    await house.told(*tips(["ann"]))
+    yield house
+    await house.end()

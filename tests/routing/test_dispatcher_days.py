@@ -1,6 +1,5 @@
 """For how long sending is tried: a day of failures, whatever it has waited for before and between."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -16,22 +15,13 @@ from routing.errors import (
 from schemas.db import Pool
 from schemas.store.deliveries import Deliveries
 from tests.routing.house import House
-from tests.routing.post import Post, statuses, tipped, tips
-from tests.routing.scripted import TELEGRAM, Plain, Scripted, with_chat
+from tests.routing.post import Post, statuses, tipped
+from tests.routing.scripted import Plain, Scripted
 from tests.simulated import Resend
 
 DOWN = TransientDeliveryError("down")
 BUSY = EndpointBusyError("too many requests", retry_after=timedelta(minutes=10))
 MOVED = AddressMovedError("42")
-
-
-@pytest.fixture
-async def chatting(database: str, pool: Pool) -> AsyncIterator[House]:
-    house = await House(database, pool, channels=TELEGRAM).begin()
-    await with_chat(house, "ann", "42")
-    await house.told(*tips(["ann"]))
-    yield house
-    await house.end()
 
 
 def failing(house: House, error: DeliveryError) -> Post:

@@ -18,18 +18,9 @@ from tests.routing.post import (
     tips,
     with_address,
 )
-from tests.routing.scripted import TELEGRAM, Plain, Scripted, with_chat
+from tests.routing.scripted import Plain, Scripted
 from tests.simulated import Resend
 from tests.waiting import until
-
-
-@pytest.fixture
-async def chatting(database: str, pool: Pool) -> AsyncIterator[House]:
-    house = await House(database, pool, channels=TELEGRAM).begin()
-    await with_chat(house, "ann", "42")
-    await house.told(*tips(["ann"]))
-    yield house
-    await house.end()
 
 
 async def test_without_a_key_what_may_have_been_taken_is_not_repeated(chatting: House) -> None:

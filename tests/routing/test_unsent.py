@@ -1,6 +1,6 @@
 """What is counted of deliveries that ended without reaching anybody, and of what a provider took."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -16,11 +16,10 @@ from routing.errors import (
 )
 from routing.model import Content, Endpoint, Recipient
 from schemas.clock import SystemClock
-from schemas.db import Pool
 from tests.routing.gathered import close, milestone, person
 from tests.routing.house import House
 from tests.routing.post import Post, attempts, dispatching, statuses, tipped, tips, with_address
-from tests.routing.scripted import TELEGRAM, Plain, Scripted, with_chat
+from tests.routing.scripted import Plain, Scripted
 from tests.simulated import Resend
 from tests.waiting import until
 
@@ -32,15 +31,6 @@ class Speechless:
 
     def write(self, content: Content, to: Endpoint, recipient: Recipient, unread: int) -> Rendered:
         raise UnwritableError("no words")
-
-
-@pytest.fixture
-async def chatting(database: str, pool: Pool) -> AsyncIterator[House]:
-    house = await House(database, pool, channels=TELEGRAM).begin()
-    await with_chat(house, "ann", "42")
-    await house.told(*tips(["ann"]))
-    yield house
-    await house.end()
 
 
 def value(counter: object, *labels: str) -> float:
