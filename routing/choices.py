@@ -1,27 +1,35 @@
 """Owns what is decided for many at once: of those who are alike once, and stored as the same bytes."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import orjson
 
 from routing.decide import decide
 from routing.members import ChannelKind
-from routing.model import Decision, Endpoint, Notification, Recipient
+from routing.model import Decision, Notification, Recipient
 from schemas.events.members import rfc3339
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was decided for one person, and how it is stored."""
+    """What was decided for all who are alike; they differ in what their endpoints are called."""
 
-    decisions: Sequence[Decision]
-    decided: orjson.Fragment
+    general: Sequence[Decision]
+    """For the channels on which the person has no endpoint."""
+    of_endpoints: Sequence[Decision]
+    """One for each endpoint of the person, in their order; which it is, it does not say."""
     in_app: bool
     """Whether the inbox gets it."""
+    template: bytes
+    """The decisions as they are stored, with a `%b` for each endpoint."""
+
+    def stored(self, to: Recipient) -> orjson.Fragment:
+        """The decisions of one of those who are alike."""
+        names = tuple([str(one.id).encode() for one in to.endpoints])
+        return orjson.Fragment(self.template % names)
 
 
 class Choices:
@@ -32,20 +40,15 @@ class Choices:
         self._now = now
         self._at = rfc3339(now)
         self._channels = channels
-        self._known: dict[tuple[Any, ...], tuple[Choice, Sequence[Endpoint]]] = {}
+        self._known: dict[tuple[Any, ...], Choice] = {}
 
     def of(self, to: Recipient) -> Choice:
         """Decide for a person, or do as was done for somebody alike."""
         alike = self._state(to)
         known = self._known.get(alike)
         if known is None:
-            decisions = decide(self._notification, to, self._now, self._channels)
-            known = self._known[alike] = (self._choice(decisions, {}), to.endpoints)
-        choice, endpoints = known
-        if not endpoints or endpoints is to.endpoints:
-            return choice
-        theirs = {one.id: own.id for one, own in zip(endpoints, to.endpoints, strict=True)}
-        return self._choice(choice.decisions, theirs)
+            known = self._known[alike] = self._choice(to)
+        return known
 
     def _state(self, to: Recipient) -> tuple[Any, ...]:
         """Everything a decision depends on, but for which endpoints they are."""
@@ -53,33 +56,27 @@ class Choices:
         whose = actor is not None and (actor == to.user, actor in to.blocked)
         if not to.endpoints:
             return (id(to.preferences), whose, to.suspended)
-        kinds = tuple((one.channel, to.refused.get(one.id)) for one in to.endpoints)
+        kinds = tuple([(one.channel, to.refused.get(one.id)) for one in to.endpoints])
         return (id(to.preferences), whose, to.suspended, to.tz, kinds, to.mailed_at, to.limited)
 
-    def _choice(self, decisions: Sequence[Decision], theirs: Mapping[UUID, UUID]) -> Choice:
-        if theirs:
-            decisions = [_for_another(one, theirs) for one in decisions]
-        in_app = any(one.channel == "in_app" and one.action == "send" for one in decisions)
-        return Choice(decisions, orjson.Fragment(orjson.dumps(list(map(self._stored, decisions)))), in_app)
+    def _choice(self, to: Recipient) -> Choice:
+        decisions = decide(self._notification, to, self._now, self._channels)
+        general = [one for one in decisions if one.endpoint is None]
+        about = {one.endpoint: one for one in decisions}
+        of_endpoints = [about[one.id] for one in to.endpoints]
+        template = b",".join(map(self._stored, [*general, *of_endpoints]))
+        in_app = any(one.channel == "in_app" and one.action == "send" for one in general)
+        return Choice(general, of_endpoints, in_app, b"[%b]" % template)
 
-    def _stored(self, decision: Decision) -> dict[str, Any]:
-        return {
+    def _stored(self, decision: Decision) -> bytes:
+        name = None if decision.endpoint is None else str(decision.endpoint)
+        stored = {
             "channel": decision.channel,
-            "endpoint": None if decision.endpoint is None else str(decision.endpoint),
+            "endpoint": name,
             "action": decision.action,
             "reason": decision.reason,
             "until": None if decision.until is None else rfc3339(decision.until),
             "at": self._at,
         }
-
-
-def _for_another(decision: Decision, theirs: Mapping[UUID, UUID]) -> Decision:
-    if decision.endpoint is None:
-        return decision
-    return Decision(
-        channel=decision.channel,
-        endpoint=theirs[decision.endpoint],
-        action=decision.action,
-        reason=decision.reason,
-        until=decision.until,
-    )
+        text = orjson.dumps(stored).replace(b"%", b"%%")
+        return text if name is None else text.replace(name.encode(), b"%b")

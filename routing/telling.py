@@ -19,7 +19,7 @@ from routing.collapse import Collapse, Doing, Gathered, Key
 from routing.decide import SPACING
 from routing.digest import due_for
 from routing.members import ChannelKind
-from routing.model import Decision, Notification, Recipient
+from routing.model import Notification, Recipient
 from routing.people import People
 from schemas.db import Connection
 from schemas.ids import uuid7
@@ -152,7 +152,7 @@ def _count(choices: Sequence[Choice]) -> None:
     """Those who are alike share one choice, so a walk through a million people counts few."""
     times = Counter(map(id, choices))
     for choice in {id(one): one for one in choices}.values():
-        for one in choice.decisions:
+        for one in (*choice.general, *choice.of_endpoints):
             telemetry.DECISIONS.labels("arrival", one.channel, one.action, one.reason).inc(times[id(choice)])
 
 
@@ -199,24 +199,19 @@ def _write(written: _Written, one: _Chosen, gathered: dict[Key, Gathered], now: 
             shown_as = gathered[to.user, notification.collapse].stored.id
         elif choice.in_app:
             inbox.append(to.user)
-        row = (event_id, to.user, shown_as, topic, actor, choice.decided, now, gathers)
+        row = (event_id, to.user, shown_as, topic, actor, choice.stored(to), now, gathers)
         written.decisions.append(row)
         if to.endpoints:
-            written.deliveries += _deliveries(notification, to, choice.decisions, shown_as, now)
-            written.gathered += _gathered(notification, to, choice.decisions, shown_as, now)
+            written.deliveries += _deliveries(notification, to, choice, shown_as, now)
+            written.gathered += _gathered(notification, to, choice, shown_as, now)
     if inbox:
         written.inbox += [(user, *rest) for user in inbox]
         written.targets += packets.created(_for(fresh, inbox[0]), inbox, now, actor)
 
 
 def _deliveries(
-    notification: Notification,
-    to: Recipient,
-    decisions: Sequence[Decision],
-    shown_as: UUID,
-    now: datetime,
+    notification: Notification, to: Recipient, choice: Choice, shown_as: UUID, now: datetime
 ) -> list[NewDelivery]:
-    addresses = {one.id: one.address for one in to.endpoints}
     return [
         NewDelivery(
             id=uuid7(),
@@ -225,41 +220,37 @@ def _deliveries(
             notification_id=shown_as,
             topic=notification.topic,
             priority=Priorities[notification.priority],
-            channel=one.channel,
-            endpoint_id=one.endpoint,
-            address=addresses[one.endpoint],
+            channel=endpoint.channel,
+            endpoint_id=endpoint.id,
+            address=endpoint.address,
             status="held" if one.action == "hold" else "queued",
             reason=one.reason if one.action == "hold" else None,
             due_at=one.until or now,
             expires_at=notification.expires_at,
             created_at=now,
         )
-        for one in decisions
-        if one.endpoint is not None and one.action in ("send", "hold")
+        for endpoint, one in zip(to.endpoints, choice.of_endpoints, strict=True)
+        if one.action in ("send", "hold")
     ]
 
 
 def _gathered(
-    notification: Notification,
-    to: Recipient,
-    decisions: Sequence[Decision],
-    shown_as: UUID,
-    now: datetime,
+    notification: Notification, to: Recipient, choice: Choice, shown_as: UUID, now: datetime
 ) -> list[NewItem]:
     """What goes into digests: that of the day or week, or the mail that comes an hour after the last."""
     return [
         NewItem(
             to.user,
-            one.channel,
-            one.endpoint,
+            endpoint.channel,
+            endpoint.id,
             "scheduled" if one.reason == "digest" else "spacing",
             due_for(to, now) if one.reason == "digest" else (to.mailed_at or now) + SPACING,
             notification.event_id,
             shown_as,
             notification.topic,
         )
-        for one in decisions
-        if one.endpoint is not None and one.action == "digest"
+        for endpoint, one in zip(to.endpoints, choice.of_endpoints, strict=True)
+        if one.action == "digest"
     ]
 
 

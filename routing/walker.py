@@ -32,9 +32,9 @@ from schemas.store.walks import Walk, Walks
 
 log = structlog.get_logger(__name__)
 
-CHUNK: Final = 1000
+CHUNK: Final = 300
 LEASE: Final = timedelta(seconds=15)
-PACE_S: Final = 0.01  # between chunks: others in this process have their turn
+PACE_S: Final = 0.003  # between chunks: others in this process have their turn
 SLICE_S: Final = 2.0  # then another walk has its turn
 POLL_S: Final = 0.25
 EAGER_S: Final = 0.02

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Generator, Iterator
-from itertools import count
 
 import asyncpg
 import pytest
@@ -15,6 +14,7 @@ from ops.embedded.postgres import EmbeddedPostgres
 from ops.embedded.valkey import EmbeddedValkey
 from schemas.db import Pool, create_pool
 from schemas.migrate import migrate
+from tests.databases import TEMPLATE, Databases
 from tests.hubprocess import hub_process, own_hub
 
 __all__ = ["hub_process", "own_hub"]
@@ -22,9 +22,6 @@ __all__ = ["hub_process", "own_hub"]
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so would every process they
 # start; some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-_TEMPLATE = "template_migrated"
-_NUMBERS = count(1)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -61,28 +58,35 @@ def valkey_server(service_dir: DataDir) -> Iterator[EmbeddedValkey]:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres_server: EmbeddedPostgres) -> str:
+def databases(postgres_server: EmbeddedPostgres) -> Databases:
+    """Empty databases with every migration applied."""
+    made = Databases(postgres_server.dsn)
+    asyncio.run(_run(postgres_server.dsn, f"CREATE DATABASE {TEMPLATE}"))
+    asyncio.run(migrate(made.address(TEMPLATE)))
+    asyncio.run(made.learn())
+    return made
+
+
+@pytest.fixture(scope="session")
+def migrated_template(databases: Databases) -> str:
     """The name of a database with every migration applied, to be copied and never changed."""
-    asyncio.run(_run(postgres_server.dsn, f"CREATE DATABASE {_TEMPLATE}"))
-    asyncio.run(migrate(_dsn(postgres_server, _TEMPLATE)))
-    return _TEMPLATE
+    return TEMPLATE
 
 
 @pytest.fixture
-async def database(postgres_server: EmbeddedPostgres, migrated_template: str) -> AsyncIterator[str]:
+async def database(databases: Databases) -> AsyncIterator[str]:
     """The address of a migrated, empty database of the test's own."""
-    name = f"test_{next(_NUMBERS)}"
-    await _run(postgres_server.dsn, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
-    yield _dsn(postgres_server, name)
-    await _run(postgres_server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    name = await databases.lend()
+    yield databases.address(name)
+    await databases.take_back(name)
 
 
 @pytest.fixture
-def own_database(postgres_server: EmbeddedPostgres, migrated_template: str) -> str:
+def own_database(databases: Databases) -> Iterator[str]:
     """The same for a test that runs its own event loop."""
-    name = f"own_{next(_NUMBERS)}"
-    asyncio.run(_run(postgres_server.dsn, f"CREATE DATABASE {name} TEMPLATE {migrated_template}"))
-    return _dsn(postgres_server, name)
+    name = asyncio.run(databases.lend())
+    yield databases.address(name)
+    asyncio.run(databases.take_back(name))
 
 
 @pytest.fixture
@@ -98,10 +102,6 @@ def redis_url(valkey_server: EmbeddedValkey) -> str:
     with Redis.from_url(valkey_server.url) as client:
         client.flushall()
     return valkey_server.url
-
-
-def _dsn(server: EmbeddedPostgres, database: str) -> str:
-    return server.dsn.rsplit("/", 1)[0] + f"/{database}"
 
 
 async def _run(dsn: str, statement: str) -> None:

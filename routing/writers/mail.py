@@ -1,10 +1,12 @@
 """Owns how what is told reads as a mail: HTML and plain text of the same words, and the way out of it."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, assert_never
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import escape
 
 from routing.channels.base import Rendered, UnwritableError
 from routing.consent import Links, Scope
@@ -14,6 +16,7 @@ from routing.texts import Texts
 from routing.topics import TOPICS
 from routing.writers.base import INBOX, absolute
 from routing.writers.digest import laid_out, unsubscribes_from
+from schemas.events.notifications import Topic
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
 SUBJECT: Final = 200
@@ -25,7 +28,12 @@ ENVIRONMENT: Final = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    auto_reload=False,
 )
+WAY_OUT: Final = "\0"
+"""Where a letter to many has the way out of one; it occurs nowhere else, as words and links are cleaned."""
+ALIKE: Final = 256
+"""So many letters are kept for whoever else is told the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +44,16 @@ class MailConfig:
     name: str = "hub"
 
 
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """What everybody gets who is told the same in one language, but for the way out."""
+
+    title: str
+    text: str
+    html: str
+    url: str
+
+
 class Mails:
     """Writes mails."""
 
@@ -43,6 +61,7 @@ class Mails:
         self._name = plain(config.name, SUBJECT)
         self._url = config.public_url.rstrip("/")
         self._links = links
+        self._letter = lru_cache(maxsize=ALIKE)(self._written_to_all)
 
     def write(self, content: Content, to: Endpoint, recipient: Recipient, unread: int) -> Rendered:
         texts = Texts.of(recipient.locale)
@@ -61,26 +80,34 @@ class Mails:
 
     def _notification(self, told: Notification, to: Endpoint, texts: Texts) -> Rendered:
         out = self.unsubscribe_url(Scope("email", to.address, told.topic))
-        news = texts.say("News from {name}", name=self._name)
-        title, text = plain(told.title, SUBJECT) or news, plain(told.text or "", MAX_TEXT)
-        words = self._words(texts) | {
-            "title": title,
-            "text": text,
-            "preheader": plain(text, PREHEADER) or news,
-            "url": absolute(self._url, told.url or INBOX),
-            "topic": texts.say(TOPICS[told.topic]),
-            "unsubscribe_url": out,
-        }
+        letter = self._letter(told.title, told.text, told.url, told.topic, texts.locale)
         return Rendered(
-            title=title,
-            text=_written("notification.txt", words),
-            html=_written("notification.html", words),
-            url=words["url"],
+            title=letter.title,
+            text=letter.text.replace(WAY_OUT, out),
+            html=letter.html.replace(WAY_OUT, escape(out)),
+            url=letter.url,
             headers=way_out(out),
             expires_at=told.expires_at,
             topic=told.topic,
             urgent=told.priority == "immediate",
         )
+
+    def _written_to_all(
+        self, title: str, text: str | None, url: str | None, topic: Topic, locale: str
+    ) -> _Letter:
+        texts = Texts.of(locale)
+        news = texts.say("News from {name}", name=self._name)
+        title, text = plain(title, SUBJECT) or news, plain(text or "", MAX_TEXT)
+        words = self._words(texts) | {
+            "title": title,
+            "text": text,
+            "preheader": plain(text, PREHEADER) or news,
+            "url": absolute(self._url, url or INBOX),
+            "topic": texts.say(TOPICS[topic]),
+            "unsubscribe_url": WAY_OUT,
+        }
+        written, marked = _written("notification.txt", words), _written("notification.html", words)
+        return _Letter(title, written, marked, words["url"])
 
     def _digest(self, digest: Digest, to: Endpoint, texts: Texts, tz: str | None) -> Rendered:
         layout, topic = laid_out(digest, texts, public_url=self._url, tz=tz), unsubscribes_from(digest)

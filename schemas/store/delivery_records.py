@@ -72,7 +72,8 @@ class Filter:
     event_id: UUID | None = None
 
 
-COLUMNS: Final = ", ".join(f"d.{field.name}" for field in fields(Delivery))
+NAMES: Final = tuple(field.name for field in fields(Delivery))
+COLUMNS: Final = ", ".join(f"d.{name}" for name in NAMES)
 # Ids are made in the order of time.
 LIST: Final = f"""
 SELECT {COLUMNS} FROM deliveries d
@@ -153,4 +154,5 @@ class DeliveryRecords:
 
 
 def stored(row: Row) -> Delivery:
-    return Delivery(**row)
+    """A row with COLUMNS; by their places, as looking each up by its name takes several times as long."""
+    return Delivery(**dict(zip(NAMES, row.values(), strict=True)))

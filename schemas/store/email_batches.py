@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
+
 from schemas.db import Connection, Source
 from schemas.store import delivery_records as records
 from schemas.store.delivery_records import Delivery
@@ -14,13 +16,9 @@ from schemas.store.delivery_records import Delivery
 LEASED: Final = "clock_timestamp() + make_interval(secs => {})"
 COLUMNS: Final = "b.id, b.provider, b.mails, b.deliveries, b.attempts, b.created_at"
 
-# Answers the mails as they were stored: the order of an object's members may have changed by that, and a
-# repeat must be the very same.
 STORE: Final = f"""
-INSERT INTO email_batches AS b
-    (id, provider, mails, deliveries, attempts, due_at, owner, lease_until, created_at)
+INSERT INTO email_batches (id, provider, mails, deliveries, attempts, due_at, owner, lease_until, created_at)
 VALUES ($1, $2, $3, $4, 1, $5, $6, {LEASED.format("$7::float8")}, $5)
-RETURNING {COLUMNS}, false AS left_behind
 """
 # As any deliveries are claimed, but for a batch that the same transaction makes: the one does not come about
 # without the other, so there is no lease that could run out.
@@ -135,10 +133,22 @@ class EmailBatches:
         now: datetime,
         lease_s: float,
     ) -> Batch:
-        """Keep a batch, leased for its first attempt; `mails` by delivery."""
-        values = provider, list(mails.values()), list(mails), now, owner, lease_s
-        row = await tx.fetchrow(STORE, batch, *values)
-        return Batch(**dict(row or {}))
+        """Keep a batch, leased for its first attempt; `mails` by delivery.
+
+        They are kept as text, in which nothing changes its place: a repeat is the very same.
+        """
+        bodies, deliveries = list(mails.values()), list(mails)
+        text = orjson.dumps(bodies).decode()
+        await tx.execute(STORE, batch, provider, text, deliveries, now, owner, lease_s)
+        return Batch(
+            id=batch,
+            provider=provider,
+            mails=bodies,
+            deliveries=deliveries,
+            attempts=1,
+            created_at=now,
+            left_behind=False,
+        )
 
     async def one_at_a_time(self, tx: Connection) -> None:
         """Wait until nobody else makes a batch or claims mails: each must see whom those before write to."""
@@ -164,7 +174,7 @@ class EmailBatches:
     ) -> Batch | None:
         """Take a batch that must be sent again: its own time has come, or its owner is gone."""
         row = await source.fetchrow(CLAIM, provider, now, owner, lease_s)
-        return Batch(**dict(row)) if row else None
+        return Batch(**{**row, "mails": orjson.loads(row["mails"])}) if row else None
 
     async def close(self, tx: Connection, batch: UUID, owner: str, state: str) -> bool:
         """End a batch and forget its bodies; False if somebody else has taken it over."""

@@ -35,7 +35,8 @@ class StoredEndpoint(NewEndpoint):
     used_at: datetime | None
 
 
-COLUMNS: Final = ", ".join(field.name for field in fields(StoredEndpoint))
+FIELDS: Final = tuple(field.name for field in fields(StoredEndpoint))
+COLUMNS: Final = ", ".join(FIELDS)
 
 # Brought again, an address that was given up counts anew; one that is active stays so. When it was proved
 # last stays known while it is pending again: it is no stranger's.
@@ -130,7 +131,8 @@ class Endpoints:
     ) -> list[StoredEndpoint]:
         """Answer the endpoints of people that may be used (on these channels, else on all), by person."""
         rows = await conn.fetch(ACTIVE, list(users), None if channels is None else list(channels))
-        return [StoredEndpoint(**row) for row in rows]
+        # By their places: looking each up by its name takes several times as long.
+        return [StoredEndpoint(**dict(zip(FIELDS, row.values(), strict=True))) for row in rows]
 
     async def get(self, conn: Source, endpoint: UUID) -> StoredEndpoint | None:
         row = await conn.fetchrow(f"SELECT {COLUMNS} FROM endpoints WHERE id = $1", endpoint)

@@ -30,6 +30,8 @@ async def test_the_indicator_tells_when_the_hub_goes_away_and_returns(
         await expect(button).to_have_attribute("title", "/feed: not connected, /notifications: not connected")
         await button.click()
         await expect(page.get_by_role("button", name="Reconnect now")).to_be_visible()
+        # The next attempt of its own is seconds away: it is the click that brings the page back.
+        await expect(button).to_contain_text(re.compile(r"in ([4-9]|\d\d) s"), timeout=30_000)
         await line.mend()
         await page.get_by_role("button", name="Reconnect now").click()
         await live(page)

@@ -158,8 +158,9 @@ def test_deciding_for_many_is_deciding_for_each(people: list[Recipient]) -> None
     choices = Choices(tip, now, CHANNELS)
     for to in people:
         choice, wanted = choices.of(to), decide(tip, to, now, CHANNELS)
-        assert list(choice.decisions) == wanted
-        stored = orjson.loads(orjson.dumps(choice.decided))
+        said = [*choice.general, *choice.of_endpoints]
+        assert [(one.action, one.until) for one in said] == [(one.action, one.until) for one in wanted]
+        stored = orjson.loads(orjson.dumps(choice.stored(to)))
         assert [(one["channel"], one["endpoint"], one["action"], one["reason"]) for one in stored] == [
             (one.channel, one.endpoint and str(one.endpoint), one.action, one.reason) for one in wanted
         ]

@@ -1,5 +1,6 @@
 """How what is told reads as a mail."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -83,6 +84,25 @@ def test_the_button_leads_to_a_web_page(url: str, leads: str) -> None:
 
 def test_one_click_unsubscribes_from_the_topic() -> None:
     assert topic_of(mail()) == "tips"
+
+
+def test_who_is_told_the_same_has_a_way_out_of_their_own() -> None:
+    made = [
+        MAILS.write(tip(), replace(endpoint("email"), address=who), recipient(), 0) for who in ("a@x", "b@x")
+    ]
+    outs = [one.headers["List-Unsubscribe"].strip("<>") for one in made]
+    assert [LINKS.read(out.removeprefix(f"{URL}/u/")).address for out in outs] == ["a@x", "b@x"]
+    for one, out, others in zip(made, outs, reversed(outs), strict=True):
+        for form in (one.text, one.html or ""):
+            assert form.count(out) == 1
+            assert others not in form
+
+
+def test_what_stands_for_the_way_out_cannot_be_written_by_anybody() -> None:
+    made = mail(title="a\0b", text="c\0d", url="https://example.com/\0")
+    assert made.title == "ab"
+    assert made.text.count(f"{URL}/u/") == 1
+    assert (made.html or "").count(f"{URL}/u/") == 1
 
 
 def test_a_code_is_a_button_without_a_way_out() -> None:
