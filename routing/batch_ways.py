@@ -83,6 +83,7 @@ class BatchWay(Way):
         async with parts.pool.acquire() as tx, tx.transaction():
             await self._batches.one_at_a_time(tx)
             claimed = await self._batches.gather(tx, key, now, provider=provider, limit=most)
+            self.full = len(claimed) == most
             if not claimed:
                 return None
             under_way = await self._batches.under_way(tx, claimed)

@@ -21,6 +21,8 @@ class Lane:
         self.idle.set()
         self.ending = False
         self.kind = ways[0].channel.kind
+        self._more = False
+        """The last set was as large as sets may be, so more is due most likely."""
         for way in ways[:-1]:
             way.is_followed = True
         self._ways = ways
@@ -42,7 +44,7 @@ class Lane:
             way.ending = True
 
     async def due(self) -> bool:
-        if await self._due_for(self._ways):
+        if self._more or await self._due_for(self._ways):
             return True
         return any([await way.owes() for way in self._ways])
 
@@ -65,6 +67,7 @@ class Lane:
         try:
             called = not way.ending and await way.work(gate, tokens)
         finally:
+            self._more = called and way.full
             way.held, way.batch = (), None
             self.idle.set()
             if gate.probe and not called:  # also when it failed: nobody else would try for a minute

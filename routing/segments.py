@@ -1,6 +1,7 @@
 """Owns how long a text is as SMS: its alphabet, how many segments that makes, where to cut it."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 from unicodedata import category
 
@@ -45,6 +46,7 @@ def is_gsm(text: str) -> bool:
     return GSM.issuperset(text) or all(char in GSM or char in GSM_EXTENDED for char in text)
 
 
+@lru_cache(maxsize=256)  # many are told the same
 def segments(text: str) -> int:
     """How many messages a text is sent, and paid, as."""
     gsm = is_gsm(text)

@@ -82,6 +82,7 @@ class SetWay(NotingWay):
             if claimed := await self._claim(tx, now, limit):
                 under_way = await self._batches.under_way(tx, claimed) if is_mail else ()
                 ready = await parts.preparing.prepare(tx, parts.owner, claimed, now, under_way=under_way)
+        self.full = len(claimed) == limit
         self.held = {one.delivery.id for one in ready}
         self._sure_at = now
         return ready

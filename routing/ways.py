@@ -78,6 +78,8 @@ class Way:
         self.held: Collection[UUID] = ()
         """Deliveries it works on: their leases are renewed, and no others."""
         self.batch: UUID | None = None
+        self.full = False
+        """The last claim found as much as was asked for."""
         self.channel = channel
         self.breaker = breaker
         self._parts = parts

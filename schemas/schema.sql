@@ -133,7 +133,7 @@ WITH (fillfactor='80');
 CREATE TABLE public.email_batches (
     id uuid NOT NULL,
     provider text NOT NULL,
-    mails jsonb NOT NULL,
+    mails json NOT NULL,
     deliveries uuid[] NOT NULL,
     state text DEFAULT 'open'::text NOT NULL,
     attempts integer DEFAULT 0 NOT NULL,
@@ -143,6 +143,7 @@ CREATE TABLE public.email_batches (
     created_at timestamp with time zone NOT NULL,
     CONSTRAINT email_batches_state_check CHECK ((state = ANY (ARRAY['open'::text, 'done'::text, 'dead'::text])))
 );
+ALTER TABLE ONLY public.email_batches ALTER COLUMN mails SET STORAGE EXTERNAL;
 
 CREATE TABLE public.endpoints (
     id uuid NOT NULL,
@@ -160,7 +161,8 @@ CREATE TABLE public.endpoints (
     used_at timestamp with time zone,
     CONSTRAINT endpoints_channel_check CHECK ((channel = ANY (ARRAY['push'::text, 'sms'::text, 'email'::text, 'telegram'::text]))),
     CONSTRAINT endpoints_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'active'::text, 'retired'::text])))
-);
+)
+WITH (fillfactor='80');
 
 CREATE TABLE public.event_ids (
     id uuid NOT NULL,

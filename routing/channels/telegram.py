@@ -3,8 +3,11 @@
 Telegram knows no key: a call whose answer is lost is not repeated by itself. Importing this takes seconds.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, ClassVar, Final, cast
 
 from aiogram import Bot
@@ -29,6 +32,8 @@ CONNECT_S: Final = 5.0
 CONNECTIONS: Final = 250
 """More than all lanes have under way: to wait for one would count as a failure to connect."""
 PACE: Final = Pace(25.0)  # about 30 are said to be let through; each refusal tells a wait of its own
+ALIKE: Final = 256
+"""So many texts are kept for whoever else is told the same."""
 NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)  # nobody's link is fetched unasked
 
 
@@ -77,7 +82,7 @@ class TelegramChannel:
 
     async def send(self, message: Rendered, to: Endpoint, *, key: str) -> Receipt:
         del key  # nobody there asks for one
-        content = Text(*(_node(part) for part in parts_of(message))).as_kwargs()
+        content = _content(parts_of(message))
         try:
             sent = await self.bot.send_message(to.address, **content, link_preview_options=NO_PREVIEW)
         except ClientDecodeError as error:
@@ -95,6 +100,11 @@ class TelegramChannel:
 
     async def close(self) -> None:
         await self.bot.session.close()
+
+
+@lru_cache(maxsize=ALIKE)
+def _content(parts: tuple[Part, ...]) -> Mapping[str, Any]:
+    return MappingProxyType(Text(*map(_node, parts)).as_kwargs())
 
 
 def _node(part: Part) -> Text:

@@ -11,6 +11,8 @@ MOST_URL: Final = 2_048
 _UNLINKABLE: Final = re.compile(r"[\s\"'<>\\^`{|}]")
 INBOX: Final = "/notifications"
 """Where what has no place of its own is read."""
+ALIKE: Final = 256
+"""So much of what was written is kept for whoever else is told the same."""
 
 
 def absolute(public_url: str, url: str | None) -> str:

@@ -14,7 +14,7 @@ from routing.model import Code, Content, Digest, Endpoint, Notification, Recipie
 from routing.text import MAX_TEXT, plain
 from routing.texts import Texts
 from routing.topics import TOPICS
-from routing.writers.base import INBOX, absolute
+from routing.writers.base import ALIKE, INBOX, absolute
 from routing.writers.digest import laid_out, unsubscribes_from
 from schemas.events.notifications import Topic
 
@@ -32,8 +32,6 @@ ENVIRONMENT: Final = Environment(
 )
 WAY_OUT: Final = "\0"
 """Where a letter to many has the way out of one; it occurs nowhere else, as words and links are cleaned."""
-ALIKE: Final = 256
-"""So many letters are kept for whoever else is told the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

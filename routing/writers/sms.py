@@ -1,6 +1,7 @@
 """Owns how content reads as SMS: one line and where it leads, in as few segments as are worth their price."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, assert_never
 
 from routing.channels.base import Rendered, UnwritableError
@@ -8,7 +9,7 @@ from routing.model import Code, Content, Digest, Endpoint, Notification, Recipie
 from routing.segments import PLAINER, fitted
 from routing.text import plain
 from routing.texts import Texts
-from routing.writers.base import absolute
+from routing.writers.base import ALIKE, absolute
 
 MOST: Final = 3
 LONGEST_LINK: Final = 120
@@ -30,6 +31,7 @@ class SmsWriter:
     def __init__(self, config: SmsConfig) -> None:
         self._url = config.public_url
         self._name = _line(config.name)
+        self._notification = lru_cache(maxsize=ALIKE)(self._told)
 
     def write(self, content: Content, to: Endpoint, recipient: Recipient, unread: int) -> Rendered:
         match content:
@@ -42,7 +44,7 @@ class SmsWriter:
             case _:
                 assert_never(content)
 
-    def _notification(self, notification: Notification) -> Rendered:
+    def _told(self, notification: Notification) -> Rendered:
         if notification.priority != "immediate":
             raise UnwritableError("only what is immediate goes by SMS")
         title = _line(notification.title)

@@ -1,6 +1,7 @@
 """Owns how what is told reads in a chat of Telegram: a bold title, its text, and a link; digests by topic."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final, assert_never
 
 from routing.channels.base import Rendered, UnwritableError
@@ -8,7 +9,7 @@ from routing.channels.telegram_text import MOST_UNITS, Part, TelegramText, lengt
 from routing.model import Code, Content, Digest, Endpoint, Notification, Recipient
 from routing.text import MAX_TEXT, MAX_TITLE, plain
 from routing.texts import Texts
-from routing.writers.base import absolute
+from routing.writers.base import ALIKE, absolute
 from routing.writers.digest import Layout, laid_out
 
 MOST_ITEMS: Final = 40
@@ -22,13 +23,14 @@ class TelegramWriter:
 
     def __init__(self, public_url: str) -> None:
         self._url = public_url.rstrip("/")
+        self._notification = lru_cache(maxsize=ALIKE)(self._told)
 
     def write(self, content: Content, to: Endpoint, recipient: Recipient, unread: int) -> Rendered:
         del to, unread
         texts = Texts.of(recipient.locale)
         match content:
             case Notification():
-                return self._notification(content, texts)
+                return self._notification(content, texts.locale)
             case Digest():
                 return self._digest(content, texts, recipient.tz)
             case Code():
@@ -36,14 +38,14 @@ class TelegramWriter:
             case _:
                 assert_never(content)
 
-    def _notification(self, told: Notification, texts: Texts) -> TelegramText:
+    def _told(self, told: Notification, locale: str) -> TelegramText:
         title, text = plain(told.title, MAX_TITLE), plain(told.text or "", MAX_TEXT)
         parts = [Part(title, bold=True)]
         if text:
             parts.append(Part(f"\n{text}"))
         url = absolute(self._url, told.url) if told.url else None
         if url:
-            parts += [Part("\n\n"), Part(texts.say("Open"), url=url)]
+            parts += [Part("\n\n"), Part(Texts.of(locale).say("Open"), url=url)]
         return TelegramText(
             title=title,
             text="".join(part.text for part in parts),

@@ -16,7 +16,7 @@ HUB = Path(sysconfig.get_path("scripts")) / "hub"
 def quick(command: str, *arguments: str) -> dict[str, Any]:
     """The report of a quick run in which nothing was lost."""
     line = [str(HUB), "bench", command, "--quick", "--json", *arguments]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=170)
     assert done.stdout, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     assert report["problems"] == [], done.stderr
