@@ -51,6 +51,7 @@ class BatchWay(Way):
         return await self._limits.take(self._parts.pool, self._many.pace)
 
     async def work(self, gate: Gate, tokens: int) -> bool:
+        self.full = False
         batch = await self._left() or await self._store(1 if gate.probe else self._size)
         if batch is not None and self.ending:
             await self._let_go(batch)

@@ -1,7 +1,7 @@
-"""Owns what is decided for many at once: of those who are alike once, and stored as the same bytes."""
+"""Owns what is decided for many at once: of those who are alike once, whose rows differ in names alone."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ class Choice:
     general: Sequence[Decision]
     """For the channels on which the person has no endpoint."""
     of_endpoints: Sequence[Decision]
-    """One for each endpoint of the person, in their order; which it is, it does not say."""
+    """One for each endpoint of the person, in their order; none of them names it."""
     in_app: bool
     """Whether the inbox gets it."""
     template: bytes
@@ -65,8 +65,9 @@ class Choices:
         about = {one.endpoint: one for one in decisions}
         of_endpoints = [about[one.id] for one in to.endpoints]
         template = b",".join(map(self._stored, [*general, *of_endpoints]))
+        nameless = [replace(one, endpoint=None) for one in of_endpoints]
         in_app = any(one.channel == "in_app" and one.action == "send" for one in general)
-        return Choice(general, of_endpoints, in_app, b"[%b]" % template)
+        return Choice(general, nameless, in_app, b"[%b]" % template)
 
     def _stored(self, decision: Decision) -> bytes:
         name = None if decision.endpoint is None else str(decision.endpoint)

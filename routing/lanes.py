@@ -52,6 +52,7 @@ class Lane:
         """Send what is due, as soon as a provider may be called."""
         found = await self._allowed()
         if found is None:
+            self._more = False
             await asyncio.sleep(SHUT_S)
             return
         way, gate, tokens = found

@@ -1,7 +1,6 @@
 """Owns how long a text is as SMS: its alphabet, how many segments that makes, where to cut it."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Final
 from unicodedata import category
 
@@ -46,16 +45,14 @@ def is_gsm(text: str) -> bool:
     return GSM.issuperset(text) or all(char in GSM or char in GSM_EXTENDED for char in text)
 
 
-@lru_cache(maxsize=256)  # many are told the same
 def segments(text: str) -> int:
     """How many messages a text is sent, and paid, as."""
     gsm = is_gsm(text)
     alone, each = (GSM_ALONE, GSM_EACH) if gsm else (UCS2_ALONE, UCS2_EACH)
-    sizes = [_size(char, gsm=gsm) for char in text]
-    if sum(sizes) <= alone:
+    if _total(text, gsm=gsm) <= alone:
         return 1
     count, used = 1, 0
-    for size in sizes:
+    for size in [_size(char, gsm=gsm) for char in text]:
         if used + size > each:  # what takes two places is never parted
             count, used = count + 1, 0
         used += size
@@ -101,6 +98,15 @@ def _beginning(text: str, room: int, *, gsm: bool) -> str:
             break
         kept.append(one)
     return "".join(kept).rstrip()
+
+
+def _total(text: str, *, gsm: bool) -> int:
+    """What all its characters take; most texts are so short that it matters of none which they are."""
+    return (
+        len(text) + sum(map(text.count, GSM_EXTENDED))
+        if gsm
+        else len(text.encode("utf-16-le", "surrogatepass")) // 2
+    )
 
 
 def _size(char: str, *, gsm: bool) -> int:

@@ -15,10 +15,11 @@ TEMPLATE: Final = "template_migrated"
 # Everything but rows: tables, columns, constraints, triggers, functions, settings, and what ANALYZE noted.
 SHAPE: Final = """
 SELECT md5(string_agg(line, ';' ORDER BY line)) FROM (
-    SELECT format('%s %s %s %s', oid, relname, relkind, reloptions) AS line FROM pg_class
+    SELECT concat_ws(' ', oid, relname, relkind, relispartition, relrowsecurity, reloptions, relacl) AS line
+    FROM pg_class
     WHERE relnamespace = 'public'::regnamespace
-    UNION ALL SELECT format('%s %s %s %s', attrelid, attname, attnotnull, attisdropped) FROM pg_attribute
-    WHERE attrelid >= 16384
+    UNION ALL SELECT concat_ws(' ', attrelid, attname, atttypid, attnotnull, atthasdef, attisdropped)
+    FROM pg_attribute WHERE attrelid >= 16384
     UNION ALL SELECT format('%s %s', oid, convalidated) FROM pg_constraint WHERE oid >= 16384
     UNION ALL SELECT format('%s %s', oid, tgenabled) FROM pg_trigger WHERE oid >= 16384
     UNION ALL SELECT format('%s %s', indexrelid, indisvalid) FROM pg_index WHERE indexrelid >= 16384
@@ -34,9 +35,11 @@ AND NOT relispartition ORDER BY relname
 """
 USED: Final = "SELECT sequencename AS name FROM pg_sequences WHERE last_value IS NOT NULL"
 OTHERS: Final = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND pid <> pg_backend_pid()
+SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
+END: Final = (
+    f"SELECT pg_terminate_backend(pid, 5000) FROM ({OTHERS}) AS others"  # and wait until it has ended
+)
 
 
 class Databases:
@@ -80,11 +83,11 @@ class Databases:
     async def _cleaned(self, name: str) -> bool:
         try:
             async with _connected(self.address(name)) as database:
-                await database.fetch(OTHERS)
+                await database.fetch(END)
                 if await database.fetchval(SHAPE) != self._shape:
                     return False
                 await self._clean(database)
-                return True
+                return not await database.fetch(OTHERS)  # somebody of the test may have come back
         except asyncpg.PostgresError:  # it let nobody in, say; a new one does
             return False
 

@@ -16,9 +16,20 @@ class Goal:
     """In the column's unit."""
     peer: str | None = None
     """Whose figure the hub's is divided by; None: its own counts."""
+    beside: tuple[str, Column] | None = None
+    """Phase and column of that figure, where they are others."""
+
+    @property
+    def divisor(self) -> tuple[str, str]:
+        """Phase and member of the peer's figure."""
+        phase, column = self.beside or (self.phase, self.column)
+        return phase, column.member
 
     def in_words(self, found: Spread) -> str:
         whose = f"hub / {self.peer}" if self.peer else "hub"
+        if self.beside:
+            phase, column = self.beside
+            whose += f"'s {column.title}, {phase}"
         verdict = "reached" if self.reached(found) else "missed"
         return f"goal: {self.column.title}, {self.phase}, {whose}: {found}, at most {self.most:g}: {verdict}"
 

@@ -49,13 +49,19 @@ class Report:
     def spread(self, server: str, phase: str, member: str) -> Spread:
         return Spread.of(getattr(figures, member) for figures in self.of(server, phase).values())
 
-    def ratio(self, phase: str, member: str, *, peer: str) -> Spread | None:
-        """The hub's share of the peer's, run by run: only neighbours in time can be compared."""
-        ours, theirs = self.of(OURS, phase), self.of(peer, phase)
+    def ratio(
+        self, phase: str, member: str, *, peer: str, beside: tuple[str, str] | None = None
+    ) -> Spread | None:
+        """The hub's share of the peer's, run by run: only neighbours in time can be compared.
+
+        `beside` are phase and member of the peer's figure, where they are others.
+        """
+        other, divisor = beside or (phase, member)
+        ours, theirs = self.of(OURS, phase), self.of(peer, other)
         ratios = [
-            getattr(ours[number], member) / getattr(figures, member)
+            getattr(ours[number], member) / getattr(figures, divisor)
             for number, figures in theirs.items()
-            if number in ours and getattr(figures, member)
+            if number in ours and getattr(figures, divisor)
         ]
         return Spread.of(ratios) if ratios else None
 
@@ -125,7 +131,7 @@ class Report:
                 continue
             if goal.peer is None:
                 yield goal, self._scaled(OURS, goal.phase, goal.column)
-            elif ratio := self.ratio(goal.phase, goal.column.member, peer=goal.peer):
+            elif ratio := self.ratio(goal.phase, goal.column.member, peer=goal.peer, beside=goal.divisor):
                 yield goal, ratio
 
     def _table(self, phase: str, kind: type[Figures]) -> list[str]:

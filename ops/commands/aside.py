@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -205,21 +205,27 @@ def redrive(group: str, names: tuple[str, ...], everything: bool, data_dir: Path
         raise click.UsageError(
             "name the numbers of events or updates (or ids of deliveries or walks), or --all"
         )
-    settings = effective(data_dir)
-    click.echo(_redriven(settings, group, None if everything else names))
+    settings, wanted = effective(data_dir), None if everything else set(names)
+    count, what = _redriven(settings, group, wanted)
+    click.echo(f"new attempts: {count} {what}")
+    if wanted and count < len(wanted):
+        raise click.ClickException(
+            f"{len(wanted) - count} of those named have neither failed nor died; "
+            f"`hub dlq list --group {group}` shows what has"
+        )
 
 
-def _redriven(settings: "Settings", group: str, names: Sequence[str] | None) -> str:
+def _redriven(settings: "Settings", group: str, names: Collection[str] | None) -> tuple[int, str]:
     from ops import aside
 
     if group in {aside.DELIVERIES, aside.WALKS}:
         again = aside.redrive_deliveries if group == aside.DELIVERIES else aside.redrive_walks
         ids = None if names is None else [_id(name) for name in names]
-        return f"new attempts: {asyncio.run(again(settings, ids))} {group}"
+        return asyncio.run(again(settings, ids)), group
     numbers = None if names is None else [SEQ(name) for name in names]
     if group == aside.UPDATES:
-        return f"new attempts: {asyncio.run(aside.redrive_updates(settings, numbers))} {group}"
-    return f"new attempts: {asyncio.run(aside.redrive(settings, group, numbers))} events"
+        return asyncio.run(aside.redrive_updates(settings, numbers)), group
+    return asyncio.run(aside.redrive(settings, group, numbers)), "events"
 
 
 def _id(name: str) -> UUID:
@@ -227,7 +233,8 @@ def _id(name: str) -> UUID:
         return UUID(name)
     except ValueError:
         raise click.UsageError(
-            f"{name!r} is neither a number nor an id of a delivery or walk; `hub dlq list` shows them"
+            f"{name!r} is no id: deliveries go by their ids, walks by those of their events; "
+            "`hub dlq list` shows them"
         ) from None
 
 

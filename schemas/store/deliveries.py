@@ -194,7 +194,8 @@ WITH ranks AS (
     SET status = CASE WHEN {BEFORE} THEN d.status
                       WHEN array_position(list, $3) > coalesce(array_position(list, d.status), 0)
                       THEN $3 ELSE d.status END,
-        reason = CASE WHEN d.status = 'unknown' AND array_position(list, $3) > array_position(list, d.status)
+        reason = CASE WHEN {BEFORE} THEN d.reason
+                      WHEN array_position(list, $3) > coalesce(array_position(list, d.status), 0)
                       THEN NULL ELSE d.reason END,
         sent_at = CASE WHEN $3 = 'failed' THEN d.sent_at ELSE coalesce(d.sent_at, $5) END,
         provider = CASE WHEN {BEFORE} THEN d.provider ELSE $1 END,

@@ -27,6 +27,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SECRET = "a-secret-of-tests-with-more-than-32-bytes"
 
+QUIET = ("--no-simulators", "--port")
+"""Nobody here is reached by a provider, and a bot takes seconds to start."""
+
 StartRecorder = Callable[..., "subprocess.Popen[bytes]"]
 
 
@@ -103,19 +106,19 @@ async def settled(connection: Connection) -> bool:
 
 
 async def test_the_hub_is_killed(own_hub: HubProcess, recorder: StartRecorder) -> None:
-    hub = own_hub.up()
+    hub = own_hub.up(*QUIET, "0")
     port = hub.url.rsplit(":", 1)[1]
     first = recorder(hub)
     async with publishing(hub) as publisher:
         hub.kill()  # and with it its PostgreSQL and its Valkey
         first.kill()
-        await asyncio.to_thread(hub.up, "--port", port)
+        await asyncio.to_thread(hub.up, *QUIET, port)
         recorder(hub, "recorder-2")
     await assert_nothing_lost_nothing_doubled(hub.json()["database_url"], publisher)
 
 
 async def test_valkey_is_killed(own_hub: HubProcess, recorder: StartRecorder) -> None:
-    hub = own_hub.up()
+    hub = own_hub.up(*QUIET, "0")
     recorder(hub)
     async with publishing(hub) as publisher:
         child_of(hub, "valkey-server").kill()
@@ -123,7 +126,7 @@ async def test_valkey_is_killed(own_hub: HubProcess, recorder: StartRecorder) ->
 
 
 async def test_postgresql_is_killed(own_hub: HubProcess, recorder: StartRecorder) -> None:
-    hub = own_hub.up()
+    hub = own_hub.up(*QUIET, "0")
     recorder(hub)
     async with publishing(hub) as publisher:
         child_of(hub, "postgres").kill()
@@ -131,7 +134,7 @@ async def test_postgresql_is_killed(own_hub: HubProcess, recorder: StartRecorder
 
 
 async def test_everything_in_valkey_is_flushed(own_hub: HubProcess, recorder: StartRecorder) -> None:
-    hub = own_hub.up()
+    hub = own_hub.up(*QUIET, "0")
     recorder(hub)
     async with publishing(hub) as publisher, Redis.from_url(hub.json()["redis_url"]) as redis:
         await redis.flushall()

@@ -147,6 +147,8 @@ async def test_updates_go_through_the_commands_by_their_numbers(database: str, p
     assert "no update with the number 8" in await hub_dlq("show", "--group", "updates", "8", status=1)
     assert await hub_dlq("redrive", "--group", "updates", "7") == "new attempts: 1 updates\n"
     assert await hub_dlq("redrive", "--group", "updates", "--all") == "new attempts: 0 updates\n"
+    assert "1 of those named" in await hub_dlq("redrive", "--group", "updates", "7", status=1)
+    assert "go by their ids" in await hub_dlq("redrive", "--group", "deliveries", "7", status=2)
 
 
 async def test_the_doctor_says_what_was_given_up(database: str, pool: Pool) -> None:

@@ -194,6 +194,16 @@ def test_a_goal_may_be_the_share_of_a_peers_figure() -> None:
     assert "goal: CPU per delivery, saturated, hub / hub-500: 1.08, at most 1.1: reached" in text
 
 
+def test_a_goal_may_be_the_share_of_another_figure_of_a_peers() -> None:
+    cost = Column("CPU per delivery", "cpu_us_per_delivery")
+    goal = Goal("paced", Column("p99", "p99_us"), 0.9, peer="node", beside=("saturated", cost))
+    paced = replace(a_run("hub", 1), phases=(a_phase(name="paced", p99_us=4),))
+
+    text = replace(a_report(paced, a_run("node", 1, cpu_us_per_delivery=5.0)), goals=[goal]).to_text()
+
+    assert "goal: p99, paced, hub / node's CPU per delivery, saturated: 0.8, at most 0.9: reached" in text
+
+
 def test_a_goal_of_which_nothing_was_measured_is_not_judged() -> None:
     goals = [Goal("paced", P99, 10), Goal("saturated", P99, 10, peer="node")]
 

@@ -263,6 +263,19 @@ async def test_a_report_that_was_quicker_keeps_its_provider(pool: Pool) -> None:
     assert await row(pool, key) == ("sent", "twilio", None)
 
 
+async def test_a_report_that_was_quicker_than_the_answer_ends_why_it_waited(pool: Pool) -> None:
+    await added(pool, replace(new(key := uuid7()), status="held", reason="quiet_hours"))
+    await claimed(pool, "twilio")
+    later = NOW + timedelta(seconds=1)
+    await STORE.report(pool, "twilio", "SM1", status="delivered", now=later, delivery=key)
+    sent = Outcome(id=key, status="sent", outcome="accepted", provider="twilio", provider_ref="SM1")
+    await STORE.finish(pool, "w", [sent], NOW)
+    found = await STORE.get(pool, key)
+    assert found is not None
+    assert (found.status, found.reason) == ("delivered", None)
+    assert [one.outcome for one in (await STORE.attempts(pool, [key]))[key]] == ["accepted", "delivered"]
+
+
 @pytest.mark.parametrize(
     ("taken_by", "becomes"), [(None, ("queued", None, None)), ("twilio", ("failed", "twilio", None))]
 )
