@@ -31,15 +31,15 @@ from tests.simulated_twilio import sms_at
 
 def senders(told: dict[str, Any], clock: Clock) -> list[Sender]:
     telegram.PACE = Pace(400.0)  # type: ignore[misc]  # at the true pace this would take minutes
-    push = FcmConfig(project="demo", credentials=told["fcm_credentials"], base_url=told["fcm"], call_s=2)
-    chats = TelegramConfig(token=TOKEN, base_url=told["telegram"], call_s=2)
+    push = FcmConfig(project="demo", credentials=told["fcm_credentials"], base_url=told["fcm"], call_s=8)
+    chats = TelegramConfig(token=TOKEN, base_url=told["telegram"], call_s=8)
     return [
         Sender(channels=(PushChannel(push, clock),), writer=PushWriter(PUBLIC_URL)),
         Sender(
-            channels=(sms_at(told["twilio"], clock, call_s=2),),
+            channels=(sms_at(told["twilio"], clock, call_s=8),),
             writer=SmsWriter(SmsConfig(public_url=PUBLIC_URL)),
         ),
-        Sender(channels=(email_at(told["resend"], clock, call_s=2),), writer=MAILS),
+        Sender(channels=(email_at(told["resend"], clock, call_s=8),), writer=MAILS),
         Sender(channels=(TelegramChannel(chats, clock),), writer=TelegramWriter(PUBLIC_URL)),
     ]
 
@@ -55,7 +55,7 @@ async def main(name: str, told: dict[str, Any]) -> None:
             listener=listener,
             tellings=Retelling(People()),
             clock=clock,
-            lease=timedelta(seconds=3),
+            lease=timedelta(seconds=6),
         ).run()
 
 

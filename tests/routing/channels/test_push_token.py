@@ -30,8 +30,10 @@ async def fcm() -> AsyncIterator[Fcm]:
 
 
 @asynccontextmanager
-async def channel_of(fcm: Fcm, token_uri: str | None = None) -> AsyncIterator[PushChannel]:
-    config = FcmConfig(credentials=fcm.credentials, base_url=fcm.url, token_uri=token_uri, call_s=1)
+async def channel_of(
+    fcm: Fcm, token_uri: str | None = None, *, call_s: float = 1
+) -> AsyncIterator[PushChannel]:
+    config = FcmConfig(credentials=fcm.credentials, base_url=fcm.url, token_uri=token_uri, call_s=call_s)
     channel = PushChannel(config, SystemClock())
     try:
         yield channel
@@ -79,7 +81,7 @@ async def test_the_loop_is_free_while_a_token_is_fetched(fcm: Fcm) -> None:
 
 
 async def test_many_calls_at_once_fetch_one_token(fcm: Fcm) -> None:
-    async with channel_of(fcm) as channel:
+    async with channel_of(fcm, call_s=30) as channel:
         await asyncio.gather(*(send(channel, 20) for _ in range(5)))
         await send(channel, 20)
     assert fcm.simulator.tokens.asked == 1
