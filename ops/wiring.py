@@ -34,6 +34,7 @@ from ops.settings import Auth, Settings, SettingsError
 from ops.telegram_name import learn_name
 from routing import audiences, router
 from routing.consent import Consents
+from routing.courtesy import Courtesy
 from routing.dispatcher import Dispatcher
 from routing.inbox import Inbox
 from routing.people import People
@@ -151,8 +152,10 @@ async def workers(parts: Base, *, url: str | None = None) -> AsyncIterator[Dispa
         clock=clock,
         url=url,
     )
-    walker = Walker(parts.pool, outbox, teller, people, clock, name=parts.name)
-    consumers = table_of_consumers(Router(teller, people, clock, walker.wake).handle)
+    courtesy = Courtesy()
+    walker = Walker(parts.pool, outbox, teller, people, clock, name=parts.name, courtesy=courtesy)
+    router = Router(teller, people, clock, walker.wake, courtesy)
+    consumers = table_of_consumers(router.handle)
     running = [
         spawn(_relay(parts, consumers).run(), name="relay"),
         spawn(_maintenance(parts, clock).keep(), name="maintenance"),

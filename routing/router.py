@@ -8,6 +8,7 @@ from uuid import UUID
 
 from bus.outbox import CHANNEL
 from routing.catalog import CATALOG, Audience, Entry, Everyone, said
+from routing.courtesy import Courtesy
 from routing.languages import told_apart
 from routing.people import People
 from routing.telling import Teller
@@ -33,19 +34,26 @@ class Router:
     """Applies the catalogue, in the transaction of the group; `queued` is called when walks were added."""
 
     def __init__(
-        self, teller: Teller, people: People, clock: Clock, queued: Callable[[], None] = lambda: None
+        self,
+        teller: Teller,
+        people: People,
+        clock: Clock,
+        queued: Callable[[], None] = lambda: None,
+        courtesy: Courtesy | None = None,
     ) -> None:
         self._teller = teller
         self._people = people
         self._clock = clock
         self._queued = queued
+        self._courtesy = courtesy or Courtesy()
         self._walks = Walks()
 
     async def handle(self, tx: Connection, events: Sequence[Event]) -> None:
         """Tell whom the events name; whole audiences are left to the walker."""
         lines, walks = _plan(events)
         if lines:
-            await self._tell(tx, lines)
+            with self._courtesy.urgent():
+                await self._tell(tx, lines)
         if walks:
             await self._walks.add(tx, walks)
             self._queued()

@@ -21,6 +21,7 @@ from bus.seldom import Seldom
 from bus.tasks import forever
 from routing import audiences
 from routing.catalog import CATALOG, Audience, Everyone, said
+from routing.courtesy import Courtesy
 from routing.languages import told_apart
 from routing.model import Notification
 from routing.people import People
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 CHUNK: Final = 300
 LEASE: Final = timedelta(seconds=15)
 PACE_S: Final = 0.003  # between chunks: others in this process have their turn
+GIVE_WAY_S: Final = 0.03
 SLICE_S: Final = 2.0  # then another walk has its turn
 POLL_S: Final = 0.25
 EAGER_S: Final = 0.02
@@ -72,6 +74,7 @@ class Walker:
         chunk: int = CHUNK,
         lease: timedelta = LEASE,
         retry: Retry | None = None,
+        courtesy: Courtesy | None = None,
     ) -> None:
         self._pool = pool
         self._outbox = outbox
@@ -82,6 +85,7 @@ class Walker:
         self._chunk = chunk
         self._lease = lease
         self._retry = retry or Retry()
+        self._courtesy = courtesy or Courtesy()
         self._audiences = Audiences()
         self._walks = Walks()
         self._woken = asyncio.Event()
@@ -150,6 +154,7 @@ class Walker:
                 return True
             after = last
             await asyncio.sleep(PACE_S)
+            await self._courtesy.give_way(GIVE_WAY_S)
         await self._walks.release(self._pool, walk, self._name, timedelta())
         return True
 
