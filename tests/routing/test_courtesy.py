@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from bus.tasks import spawn
 from routing.courtesy import Courtesy
 
@@ -19,11 +21,9 @@ async def test_who_walks_waits_until_everything_urgent_is_done() -> None:
 async def test_nobody_waits_where_nothing_is_urgent_or_it_failed() -> None:
     courtesy = Courtesy()
     await asyncio.wait_for(courtesy.give_way(60), 5)
-    try:
-        with courtesy.urgent():
-            raise ValueError
-    except ValueError:
-        await asyncio.wait_for(courtesy.give_way(60), 5)
+    with pytest.raises(ValueError, match="wrong"), courtesy.urgent():
+        raise ValueError("wrong")
+    await asyncio.wait_for(courtesy.give_way(60), 5)
 
 
 async def test_what_is_urgent_for_long_does_not_stop_a_walk() -> None:
