@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 CHUNK: Final = 300
 LEASE: Final = timedelta(seconds=15)
 PACE_S: Final = 0.003  # between chunks: others in this process have their turn
-GIVE_WAY_S: Final = 0.03
+GIVE_WAY_S: Final = 0.05
 SLICE_S: Final = 2.0  # then another walk has its turn
 POLL_S: Final = 0.25
 EAGER_S: Final = 0.02

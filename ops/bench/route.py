@@ -98,12 +98,13 @@ async def _measured(options: RouteOptions, around: Services, cores: Cores, say: 
         await migrate(dsn)
         full = await stack.enter_async_context(hall(dsn, around.redis_url))
         await _settle(full, options)
-        await full.store(options.stored, options.people)
         site = _Site(options, near, full, cores, say)
+        # First of all: once so much is stored at a blow, PostgreSQL tidies up after it for minutes.
+        runs = [await site.stall(Worker(around), number) for number in range(1, options.runs + 1)]
+        await full.store(options.stored, options.people)
         await site.warm_up()
-        runs = [run for number in range(1, options.runs + 1) for run in await site.walks(number)]
+        runs += [run for number in range(1, options.runs + 1) for run in await site.walks(number)]
         runs += [run for number in range(1, options.runs + 1) for run in await site.grown(number)]
-        runs += [await site.stall(Worker(around), number) for number in range(1, options.runs + 1)]
     return _together(runs)
 
 

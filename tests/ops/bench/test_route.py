@@ -17,7 +17,7 @@ def test_a_quick_run_tells_everybody_on_every_way() -> None:
     walks = ["in-app only", "everyone has an e-mail"]
     assert sorted(phases(report)) == [
         ("copy", walks),
-        ("hub", [*walks, "among stored ones", "tips alone", "tips beside a walk"]),
+        ("hub", ["tips alone", "tips beside a walk", *walks, "among stored ones"]),
         ("hub-500", ["among stored ones"]),
     ]
     for run in report["runs"]:
