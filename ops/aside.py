@@ -1,6 +1,6 @@
 """Owns what is done by hand with work that was set aside."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
@@ -34,9 +34,9 @@ async def show(settings: Settings, group: str | None, seq: int) -> list[parked.P
         return await parked.show(pool, group, seq)
 
 
-async def redrive(settings: Settings, group: str, seqs: Sequence[int] | None) -> int:
+async def redrive(settings: Settings, group: str, seqs: Collection[int] | None) -> int:
     async with database(settings) as pool, pool.acquire() as tx:
-        return await parked.redrive(tx, group, seqs)
+        return await parked.redrive(tx, group, None if seqs is None else list(seqs))
 
 
 async def failed_deliveries(settings: Settings, limit: int) -> list[Delivery]:
@@ -61,12 +61,12 @@ async def show_delivery(settings: Settings, delivery: UUID) -> dict[str, Any] | 
     return {**asdict(found), "record": [asdict(one) for one in attempts]}
 
 
-async def redrive_deliveries(settings: Settings, ids: Sequence[UUID] | None) -> int:
+async def redrive_deliveries(settings: Settings, ids: Collection[UUID] | None) -> int:
     """Give these deliveries new attempts, or all that failed: what is unknown may have arrived."""
     store, now = Deliveries(), SystemClock().now()
     async with database(settings) as pool:
         if ids is not None:
-            return len(await store.redrive(pool, ids, now))
+            return len(await store.redrive(pool, list(ids), now))
         count = 0
         while found := await store.redrive_failed(pool, now, AT_A_TIME):  # what fails again meanwhile waits
             count += found
@@ -79,10 +79,10 @@ async def dead_walks(settings: Settings, limit: int, event_id: UUID | None = Non
         return await Walks().dead(pool, limit, event_id)
 
 
-async def redrive_walks(settings: Settings, events: Sequence[UUID] | None) -> int:
-    """Let the walks upon these events go on where they stand, or all that were given up."""
+async def redrive_walks(settings: Settings, events: Collection[UUID] | None) -> list[UUID]:
+    """Let the walks upon these events go on where they stand, or all that died; answers the events."""
     async with database(settings) as pool:
-        return await Walks().redrive(pool, events)
+        return await Walks().redrive(pool, None if events is None else list(events))
 
 
 async def dead_updates(settings: Settings, limit: int) -> list[DeadUpdate]:
@@ -97,7 +97,9 @@ async def show_update(settings: Settings, number: int) -> ShownUpdate | None:
         return await DeadUpdates().show(pool, number)
 
 
-async def redrive_updates(settings: Settings, numbers: Sequence[int] | None) -> int:
+async def redrive_updates(settings: Settings, numbers: Collection[int] | None) -> int:
     """Have these updates handled after all, or all that were given up."""
     async with database(settings) as pool:
-        return await DeadUpdates().redrive(pool, numbers, SystemClock().now())
+        return await DeadUpdates().redrive(
+            pool, None if numbers is None else list(numbers), SystemClock().now()
+        )

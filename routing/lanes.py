@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from routing.ways import LaneParts, Way
+from routing.ways import HANDED_ON, LaneParts, Way
 from schemas.store.deliveries import Deliveries
 from schemas.store.providers import Gate
 
@@ -23,8 +23,9 @@ class Lane:
         self.kind = ways[0].channel.kind
         self._more = False
         """The last set was as large as sets may be, so more is due most likely."""
-        for way in ways[:-1]:
-            way.is_followed = True
+        for n, way in enumerate(ways, start=1):
+            way.is_followed = n < len(ways)
+            way.at_once = HANDED_ON if len(ways) > 1 else 0
         self._ways = ways
         self._parts = parts
         self._deliveries = Deliveries()

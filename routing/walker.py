@@ -147,6 +147,7 @@ class Walker:
         loop = asyncio.get_running_loop()
         until, after = loop.time() + SLICE_S, walk.after
         while loop.time() < until:
+            await self._courtesy.give_way(GIVE_WAY_S)
             async with self._pool.acquire() as tx, tx.transaction():
                 last = await self._tell_some(tx, walk, route, after)
             self._outbox.wake()
@@ -154,7 +155,6 @@ class Walker:
                 return True
             after = last
             await asyncio.sleep(PACE_S)
-            await self._courtesy.give_way(GIVE_WAY_S)
         await self._walks.release(self._pool, walk, self._name, timedelta())
         return True
 

@@ -75,6 +75,8 @@ class Way:
         """No other call is begun."""
         self.is_followed = False
         """Whether another provider is called when this one is left alone."""
+        self.at_once = 0
+        """So many attempts follow each other at once, to find one that answers, and count no more."""
         self.held: Collection[UUID] = ()
         """Deliveries it works on: their leases are renewed, and no others."""
         self.batch: UUID | None = None
@@ -206,7 +208,8 @@ class Way:
             case TransientDeliveryError() if self.is_followed and delivery.attempts < HANDED_ON:
                 until = now + A_MOMENT
             case _:
-                until = next_attempt(DELIVERIES, delivery.attempts + 1, now, last, error.retry_after)
+                tried = max(1, delivery.attempts + 1 - self.at_once)
+                until = next_attempt(DELIVERIES, tried, now, last, error.retry_after)
         return replace(self._again(delivery, error, until), tried_since=since)
 
     def _again(

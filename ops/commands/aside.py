@@ -199,33 +199,38 @@ def redrive(group: str, names: tuple[str, ...], everything: bool, data_dir: Path
     they stand, and nobody is told twice. Updates of Telegram go by their numbers: they are handled as if they
     came now, without the token that followed /start.
     """
+    from ops.aside import DELIVERIES, UPDATES, WALKS
     from ops.effective import effective
 
     if everything == bool(names):
         raise click.UsageError(
             "name the numbers of events or updates (or ids of deliveries or walks), or --all"
         )
-    settings, wanted = effective(data_dir), None if everything else set(names)
-    count, what = _redriven(settings, group, wanted)
-    click.echo(f"new attempts: {count} {what}")
-    if wanted and count < len(wanted):
+    count, missed = _redriven(effective(data_dir), group, None if everything else names)
+    click.echo(f"new attempts: {count} {group if group in {DELIVERIES, WALKS, UPDATES} else 'events'}")
+    if missed:
         raise click.ClickException(
-            f"{len(wanted) - count} of those named have neither failed nor died; "
-            f"`hub dlq list --group {group}` shows what has"
+            f"{missed} of those named are not dead; `hub dlq list --group {group} --state dead` shows what is"
         )
 
 
-def _redriven(settings: "Settings", group: str, names: Collection[str] | None) -> tuple[int, str]:
+def _redriven(settings: "Settings", group: str, names: Collection[str] | None) -> tuple[int, int]:
+    """Answer how much has new attempts, and how many of those named have none."""
     from ops import aside
 
     if group in {aside.DELIVERIES, aside.WALKS}:
-        again = aside.redrive_deliveries if group == aside.DELIVERIES else aside.redrive_walks
-        ids = None if names is None else [_id(name) for name in names]
-        return asyncio.run(again(settings, ids)), group
-    numbers = None if names is None else [SEQ(name) for name in names]
+        ids = None if names is None else {_id(name) for name in names}
+        if group == aside.WALKS:  # an event may have several
+            walks = asyncio.run(aside.redrive_walks(settings, ids))
+            return len(walks), len((ids or set()) - set(walks))
+        count = asyncio.run(aside.redrive_deliveries(settings, ids))
+        return count, len(ids or ()) - count if ids else 0
+    numbers = None if names is None else {SEQ(name) for name in names}
     if group == aside.UPDATES:
-        return asyncio.run(aside.redrive_updates(settings, numbers)), group
-    return asyncio.run(aside.redrive(settings, group, numbers)), "events"
+        count = asyncio.run(aside.redrive_updates(settings, numbers))
+    else:
+        count = asyncio.run(aside.redrive(settings, group, numbers))
+    return count, len(numbers) - count if numbers else 0
 
 
 def _id(name: str) -> UUID:

@@ -181,8 +181,8 @@ RELEASE: Final = f"""
 UPDATE deliveries d SET due_at = $2, tried_since = d.tried_since - (d.due_at - $2)
 FROM locked l WHERE d.id = l.id RETURNING d.id
 """
-# Of what waits to be sent, or is sent under another name, an attempt before has failed: that is only noted.
-BEFORE: Final = """($3 = 'failed' AND (d.status IN ('queued', 'held')
+# Of what waits, was dropped, or is sent under another name, an attempt before has failed: that is only noted.
+BEFORE: Final = """($3 = 'failed' AND (d.status IN ('queued', 'held', 'dropped')
                                      OR d.status = 'sending' AND d.provider_ref <> $2))"""
 # A report may come late or twice: what was clicked is not merely delivered; what bounced after all, bounced.
 REPORT: Final = f"""

@@ -137,7 +137,7 @@ class DeliveryRecords:
         return [stored(row) for row in rows]
 
     async def attempts(self, conn: Source, ids: Sequence[UUID]) -> dict[UUID, list[Attempt]]:
-        """Answer the records of deliveries, by when it happened: a webhook may be noted before the answer."""
+        """Answer the records of deliveries, by their times: a webhook may be noted before the answer."""
         rows = await conn.fetch(
             "SELECT delivery_id, at, outcome, detail FROM delivery_attempts"
             " WHERE delivery_id = ANY($1) ORDER BY delivery_id, at, n",

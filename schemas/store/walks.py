@@ -139,9 +139,10 @@ class Walks:
         """Answer walks that were given up (upon one event), the newest event first."""
         return [DeadWalk(**row) for row in await conn.fetch(DEAD, event_id, limit)]
 
-    async def redrive(self, conn: Source, events: Sequence[UUID] | None = None) -> int:
-        """Give dead walks (upon some events) new attempts where they stand; answers how many."""
-        return len(await conn.fetch(REDRIVE, None if events is None else list(events)))
+    async def redrive(self, conn: Source, events: Sequence[UUID] | None = None) -> list[UUID]:
+        """Give dead walks (upon some events) new attempts where they stand; answers the event of each."""
+        rows = await conn.fetch(REDRIVE, None if events is None else list(events))
+        return [row["event_id"] for row in rows]
 
     async def event(self, conn: Source, walk: Walk) -> Event | None:
         """Answer the event; None when retention took it. Raises what the registry raises."""

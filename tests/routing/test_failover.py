@@ -66,6 +66,17 @@ async def test_the_second_takes_over_when_the_breaker_of_the_first_opens(chats: 
     assert [row["provider"] for row in rows] == ["second"]
 
 
+async def test_after_both_failed_for_a_moment_nothing_waits_for_an_hour(chats: House) -> None:
+    first, second = (Scripted(lambda _: DOWN, provider=name) for name in ("first", "second"))
+    post = Post(chats, first, second, writer=Plain())
+    await told(chats, "a")
+    while not second.asked:
+        await post.turn()
+        chats.clock.goes_on(seconds=1)
+    wait = await chats.pool.fetchval("SELECT due_at FROM deliveries") - chats.clock.now()
+    assert wait < timedelta(seconds=20)
+
+
 async def test_what_is_alone_is_not_held_up_by_a_first_that_fails(chats: House) -> None:
     first, second = Scripted(lambda _: DOWN, provider="first"), Scripted(provider="second")
     post = Post(chats, first, second, writer=Plain())

@@ -179,7 +179,7 @@ async def test_a_walk_that_fails_is_tried_again_and_dies_in_the_end(
     assert row is not None
     assert tuple(row) == ("dead", 3, "RuntimeError: no luck")
     monkeypatch.undo()
-    assert await Walks().redrive(house.pool) == 1
+    assert len(await Walks().redrive(house.pool)) == 1
     await house.walk()
     await told_once(house.pool, 3)
 
