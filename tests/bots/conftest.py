@@ -24,7 +24,7 @@ async def telegram(clock: FakeClock) -> AsyncIterator[Telegram]:
 
 @pytest.fixture
 async def channel(telegram: Telegram, clock: FakeClock) -> AsyncIterator[TelegramChannel]:
-    made = TelegramChannel(TelegramConfig(token=TOKEN, base_url=telegram.url, call_s=0.5), clock)
+    made = TelegramChannel(TelegramConfig(token=TOKEN, base_url=telegram.url, call_s=1.5), clock)
     yield made
     await made.close()
 

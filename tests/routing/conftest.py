@@ -36,7 +36,7 @@ async def mailing(database: str, pool: Pool) -> AsyncIterator[House]:
 
 @pytest.fixture
 async def post(mailing: House, resend: Resend) -> AsyncIterator[Post]:
-    channel = email_at(resend.url, mailing.clock, call_s=0.5)
+    channel = email_at(resend.url, mailing.clock, call_s=1.5)
     yield Post(mailing, channel)
     await channel.close()
 

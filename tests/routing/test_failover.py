@@ -181,7 +181,7 @@ async def test_what_the_first_may_have_taken_never_goes_to_the_second(chats: Hou
 
 
 async def test_an_open_batch_stays_with_its_provider(mailing: House, resend: Resend) -> None:
-    channel, server = email_at(resend.url, mailing.clock, call_s=0.5), Smtp()
+    channel, server = email_at(resend.url, mailing.clock, call_s=1.5), Smtp()
     post = Post(mailing, channel, server)
     resend.behave("timeout_after", times=1)
     await tipped(post, "ann")

@@ -68,7 +68,7 @@ async def test_a_mail_with_a_link_goes_out_and_the_link_proves_the_address(
     verifying = Verifying(clock, LINKS, Consents(clock))
     endpoint = await pending(pool, clock)
     await asked(pool, verifying, endpoint)
-    channel = email_at(resend.url, clock, call_s=0.5)
+    channel = email_at(resend.url, clock, call_s=1.5)
     await Post(mailing, channel, writer=MAILS, codes=Codes(LINKS, URL, clock)).empty()
     await channel.close()
     [mail] = resend.messages
@@ -93,7 +93,7 @@ async def test_who_asks_does_not_see_whether_anything_was_sent(
     endpoint = await pending(pool, clock)
     one = await asked(pool, verifying, endpoint)
     link = await said(pool, clock, one)
-    channel = email_at(resend.url, clock, call_s=0.5)
+    channel = email_at(resend.url, clock, call_s=1.5)
     await Post(mailing, channel, writer=MAILS, codes=Codes(LINKS, URL, clock)).empty()
     await channel.close()
     assert (await statuses(pool))["ann"][0] == "sent"
@@ -118,7 +118,7 @@ async def test_a_code_for_an_endpoint_that_was_given_up_is_not_sent(
     endpoint = await pending(pool, clock)
     await asked(pool, Verifying(clock, LINKS, Consents(clock)), endpoint)
     await Endpoints().retire(pool, "ann", endpoint.id, "removed")
-    channel = email_at(resend.url, clock, call_s=0.5)
+    channel = email_at(resend.url, clock, call_s=1.5)
     await Post(mailing, channel, writer=MAILS, codes=Codes(LINKS, URL, clock)).empty()
     await channel.close()
     assert resend.messages == []

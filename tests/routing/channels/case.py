@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from ops.simulators.base import Behaviours, Message
 from routing.channels.base import Channel, Writer
 
-CALL_S = 0.5
-"""Time-outs of calls, in tests that let them run out."""
 PUBLIC_URL = "https://hub.example.com"
+PATIENT_S = 20.0
+"""How long a call may take unless silence is what is tested: a hundred at once may take a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 from ops.simulators.base import Mode
 from routing.model import ChannelKind
 from schemas.db import Pool
-from tests.routing.channels.case import CALL_S
+from tests.routing.channels.case import PATIENT_S
 from tests.routing.channels.sending import Sending
 from tests.routing.house import House
 from tests.routing.post import Post, statuses, tips
@@ -24,14 +24,19 @@ CASES: dict[str, ChannelKind] = {
 }
 
 
+@pytest.fixture
+def call_s() -> float:
+    return PATIENT_S
+
+
 @pytest.fixture(params=CASES)
 async def sending(
-    request: pytest.FixtureRequest, database: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, database: str, pool: Pool, call_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Sending]:
     monkeypatch.setattr("routing.lanes.SHUT_S", 0.01)  # only the clock of the test tells how long it is
     house = await House(database, pool, channels=[CASES[request.param], "telegram", "push"]).begin()
     make: Any = import_module(f"tests.routing.channels.cases.{request.param}").case
-    async with make(house.clock) as case:
+    async with make(house.clock, call_s) as case:
         yield Sending(house, case)
     assert not await house.dead()
     await house.end()
@@ -72,6 +77,7 @@ async def test_beyond_a_quota_everything_waits_and_then_arrives_once(sending: Se
     assert sending.case.addresses == [sending.case.address(1)]
 
 
+@pytest.mark.parametrize("call_s", [0.5])
 @pytest.mark.parametrize("mode", ["timeout", "timeout_after"])
 async def test_after_a_silence_it_is_shown_once_or_nobody_knows(sending: Sending, mode: Mode) -> None:
     sending.behave(mode, to=1, times=1)
@@ -109,7 +115,7 @@ async def test_through_a_flaky_provider_each_arrives_once(sending: Sending) -> N
 
 async def test_what_is_slow_arrives(sending: Sending, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("fcm", "twilio", "telegram", "resend", "smtp"):
-        monkeypatch.setattr(f"ops.simulators.{name}.SLOW_S", CALL_S / 5)
+        monkeypatch.setattr(f"ops.simulators.{name}.SLOW_S", 0.1)
     sending.behave("slow")
     await sending.tell(1, 2)
     await sending.post.empty()

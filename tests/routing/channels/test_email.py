@@ -26,7 +26,7 @@ MESSAGE = Rendered(
     html="<p>Thanks</p>",
     headers={"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"},
 )
-CALL_S = 0.5
+CALL_S = 1.5
 
 
 def endpoint(address: str = "ann@example.com") -> Endpoint:

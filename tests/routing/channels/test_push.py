@@ -36,7 +36,7 @@ MESSAGE = Rendered(
     badge=3,
     group="tips",
 )
-CALL_S = 0.5
+CALL_S = 1.5
 KEY = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 

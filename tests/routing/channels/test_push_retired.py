@@ -6,6 +6,7 @@ import pytest
 
 from ops.simulators.base import Mode
 from schemas.db import Pool
+from tests.routing.channels.case import PATIENT_S
 from tests.routing.channels.cases.push import case
 from tests.routing.channels.sending import Sending
 from tests.routing.house import House
@@ -15,7 +16,7 @@ from tests.routing.post import statuses, tips
 @pytest.fixture
 async def sending(database: str, pool: Pool) -> AsyncIterator[Sending]:
     house = await House(database, pool, channels=["push"]).begin()
-    async with case(house.clock) as push:
+    async with case(house.clock, PATIENT_S) as push:
         yield Sending(house, push)
     await house.end()
 

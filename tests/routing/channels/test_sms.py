@@ -30,7 +30,7 @@ from tests.simulated import FakeClock
 from tests.simulated_twilio import ACCOUNT, ANN, BOB, SERVICE, TOKEN, Twilio, sms_at, twilio_simulated
 
 MESSAGE = Rendered(title="Bob tipped you", text="Bob tipped you: Thanks https://hub.example.com/c/1")
-CALL_S = 0.5
+CALL_S = 1.5
 
 
 def endpoint(address: str = ANN) -> Endpoint:

@@ -53,7 +53,7 @@ async def all_round(database: str, pool: Pool) -> AsyncIterator[Round]:
         twilio = await stack.enter_async_context(twilio_simulated(hub_url=hub.url))
         house = await House(database, pool, channels=["sms"]).begin()
         stack.push_async_callback(house.end)
-        channel = sms_at(twilio.url, house.clock, call_s=0.5, hub_url=hub.url)
+        channel = sms_at(twilio.url, house.clock, call_s=1.5, hub_url=hub.url)
         stack.push_async_callback(channel.close)
         await Users().put(pool, "ann", Profile(phone=ANN))
         wanted = {"channels": {"sms": {"enabled": True}}}

@@ -158,14 +158,14 @@ async def test_a_refusal_says_what_to_do_and_the_next_mail_goes(
 
 
 async def test_silence_before_the_mail_was_sent_is_no_riddle() -> None:
-    async with posting(call_s=0.2) as post:
+    async with posting(call_s=1) as post:
         assert type(await post.refused("timeout", times=1)) is TransientDeliveryError
         assert post.server.messages == []
         await post.send()
 
 
 async def test_silence_after_the_mail_was_sent_is_one() -> None:
-    async with posting(call_s=0.2) as post:
+    async with posting(call_s=1) as post:
         assert type(await post.refused("timeout_after", times=1)) is AmbiguousDeliveryError
         assert len(post.server.messages) == 1
 

@@ -31,7 +31,7 @@ from tests.simulated_telegram import TOKEN, Telegram, telegram_simulated
 
 MESSAGE = Rendered(title="Bob tipped you", text="Thanks")
 CHAT = "4242"
-CALL_S = 0.5
+CALL_S = 1.5
 
 
 def endpoint(address: str = CHAT) -> Endpoint:

@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from schemas.clock import Clock
-from tests.routing.channels.case import CALL_S, Case
+from tests.routing.channels.case import Case
 from tests.routing.post import MAILS, email_at
 from tests.simulated import resend_simulated
 
 
 @asynccontextmanager
-async def case(clock: Clock) -> AsyncIterator[Case]:
+async def case(clock: Clock, call_s: float) -> AsyncIterator[Case]:
     async with resend_simulated() as resend:
-        channel = email_at(resend.url, clock, call_s=CALL_S)
+        channel = email_at(resend.url, clock, call_s=call_s)
         yield Case(
             channel=channel,
             writer=MAILS,

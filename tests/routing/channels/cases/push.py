@@ -7,15 +7,15 @@ from ops.simulators.base import Message
 from routing.channels.push import FcmConfig, PushChannel
 from routing.writers.push import PushWriter
 from schemas.clock import Clock
-from tests.routing.channels.case import CALL_S, PUBLIC_URL, Case
+from tests.routing.channels.case import PUBLIC_URL, Case
 from tests.simulated_fcm import fcm_simulated
 
 
 @asynccontextmanager
-async def case(clock: Clock) -> AsyncIterator[Case]:
+async def case(clock: Clock, call_s: float) -> AsyncIterator[Case]:
     async with fcm_simulated() as fcm:
         channel = PushChannel(
-            FcmConfig(project="demo", credentials=fcm.credentials, base_url=fcm.url, call_s=CALL_S), clock
+            FcmConfig(project="demo", credentials=fcm.credentials, base_url=fcm.url, call_s=call_s), clock
         )
 
         def shown(_messages: Sequence[Message]) -> Sequence[Message]:

@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 
 from routing.writers.sms import SmsConfig, SmsWriter
 from schemas.clock import Clock
-from tests.routing.channels.case import CALL_S, PUBLIC_URL, Case
+from tests.routing.channels.case import PUBLIC_URL, Case
 from tests.simulated_twilio import sms_at, twilio_simulated
 
 
 @asynccontextmanager
-async def case(clock: Clock) -> AsyncIterator[Case]:
+async def case(clock: Clock, call_s: float) -> AsyncIterator[Case]:
     async with twilio_simulated() as twilio:
-        channel = sms_at(twilio.url, clock, call_s=CALL_S)
+        channel = sms_at(twilio.url, clock, call_s=call_s)
         yield Case(
             channel=channel,
             writer=SmsWriter(SmsConfig(public_url=PUBLIC_URL)),

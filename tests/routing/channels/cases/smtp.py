@@ -6,16 +6,16 @@ from contextlib import asynccontextmanager
 from ops.simulators.smtp import SmtpSimulator, smtp_served
 from routing.channels.smtp import SmtpChannel, SmtpConfig
 from schemas.clock import Clock
-from tests.routing.channels.case import CALL_S, Case
+from tests.routing.channels.case import Case
 from tests.routing.post import MAILS
 
 
 @asynccontextmanager
-async def case(clock: Clock) -> AsyncIterator[Case]:
+async def case(clock: Clock, call_s: float) -> AsyncIterator[Case]:
     server = SmtpSimulator(clock)
     async with smtp_served(server) as port:
         config = SmtpConfig(
-            host="127.0.0.1", port=port, sender="Hub <hub@example.com>", tls="off", call_s=CALL_S
+            host="127.0.0.1", port=port, sender="Hub <hub@example.com>", tls="off", call_s=call_s
         )
         channel = SmtpChannel(config, clock)
         yield Case(

@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from routing.channels.telegram import TelegramChannel, TelegramConfig
 from routing.writers.telegram import TelegramWriter
 from schemas.clock import Clock
-from tests.routing.channels.case import CALL_S, PUBLIC_URL, Case
+from tests.routing.channels.case import PUBLIC_URL, Case
 from tests.simulated_telegram import TOKEN, telegram_simulated
 
 
 @asynccontextmanager
-async def case(clock: Clock) -> AsyncIterator[Case]:
+async def case(clock: Clock, call_s: float) -> AsyncIterator[Case]:
     async with telegram_simulated() as telegram:
-        channel = TelegramChannel(TelegramConfig(token=TOKEN, base_url=telegram.url, call_s=CALL_S), clock)
+        channel = TelegramChannel(TelegramConfig(token=TOKEN, base_url=telegram.url, call_s=call_s), clock)
         yield Case(
             channel=channel,
             writer=TelegramWriter(PUBLIC_URL),
