@@ -53,12 +53,14 @@ def run_bus(options: BusOptions, say: Say = lambda _: None) -> Report:
     subject = Subject(title=title, options=asdict(options), runs=options.runs, peer="none", goals=[_SOON])
     conditions = Conditions(clients=options.clients, audience=EVERYBODY, phases=options.plan())
     with site("none", options.clients, say) as here:
+        runs = [
+            _measure(name, number, here, options.events, say)
+            for number, name in turns(list(_WAYS), options.runs)
+        ]
+    # Elsewhere, as a worker would first handle all the events that have gone through there.
+    with site("none", options.clients, say) as here:
         hub, bench = WholeHub(here.around), Bench(conditions, here)
-        runs: list[Run] = []
-        for number, name in turns(list(_WAYS), options.runs):
-            runs.append(_measure(name, number, here, options.events, say))
-            if name == hub.name:
-                runs.append(bench.measure(hub, number, say))
+        runs += [bench.measure(hub, number, say) for number in range(1, options.runs + 1)]
     return report(subject, here, [hub], runs, [*bench.doubts(runs), *_notes()])
 
 
