@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import aiofastnet
 
-# A full search for garbage stops every socket for as long as it takes: what is there after the start stays
-# anyway, and connections are freed by their reference counts.
+# A full search for garbage stops every socket and every event for a tenth of a second: what is there after
+# the start stays anyway, and connections are freed by their reference counts.
 THRESHOLDS: Final = (50_000, 50, 100)
 
 

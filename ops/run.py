@@ -73,6 +73,7 @@ async def work(settings: Settings) -> None:
     """Be the relay, the groups and the maintenance until a signal ends it."""
     stop = on_signal()
     async with base(settings) as parts, workers(parts):
+        settle()
         log.info("working", worker=parts.name)
         await stop.wait()
 

@@ -54,10 +54,10 @@ class Router:
         if lines:
             with self._courtesy.urgent():
                 await self._tell(tx, lines)
+            await tx.execute(f"NOTIFY {CHANNEL}")  # heard when this transaction is committed
         if walks:
             await self._walks.add(tx, walks)
             self._queued()
-        await tx.execute(f"NOTIFY {CHANNEL}")  # heard when this transaction is committed
 
     async def _tell(self, tx: Connection, lines: Sequence[_Line]) -> None:
         users = {user for line in lines for user in line.users}

@@ -169,10 +169,10 @@ class Walker:
         )
         if not moved:
             raise LostWalkError
-        others = [user for user in members if user != route.actor]
-        await self._teller.share(tx, others)
-        recipients = await self._people.load(tx, others)
-        await self._teller.tell_all(tx, told_apart(route.say, recipients.values()), self._clock.now())
+        if others := [user for user in members if user != route.actor]:
+            await self._teller.share(tx, others)
+            recipients = await self._people.load(tx, others)
+            await self._teller.tell_all(tx, told_apart(route.say, recipients.values()), self._clock.now())
         return None if over else last
 
     async def _members(self, tx: Connection, route: Route, after: str) -> list[str]:
