@@ -93,17 +93,19 @@ class PartitionWork:
         return after
 
     async def _commit(self, jobs: Sequence[Job], before: int, after: int, *, at_once: bool) -> None:
-        """Handle a batch in one transaction; `at_once` as if nothing could fail."""
-        if at_once and not any(job.handler for job in jobs):  # nothing that the group wants
-            await advance(self._pool, self._lease, before, after)
+        """Handle what the group wants of a batch in one transaction; `at_once` as if nothing could fail."""
+        wanted = [job for job in jobs if job.handler or job.error]
+        if not wanted:  # a single statement is a transaction of its own
+            async with self._pool.acquire() as tx:
+                await advance(tx, self._lease, before, after)
             return
         async with self._pool.acquire() as tx, tx.transaction():
             await advance(tx, self._lease, before, after)
-            waiting = await parked.blocked(tx, self._lease, {job.subject for job in jobs})
+            waiting = await parked.blocked(tx, self._lease, {job.subject for job in wanted})
             if waiting or not at_once:
-                await self._one_by_one(tx, jobs, waiting)
+                await self._one_by_one(tx, wanted, waiting)
                 return
-            for handler, events in _runs(jobs):
+            for handler, events in _runs(wanted):
                 await handler(tx, events)
 
     async def retry_parked(self) -> bool:
@@ -174,7 +176,6 @@ class PartitionWork:
 
 def _runs(jobs: Sequence[Job]) -> Iterator[tuple[Handler, list[Event]]]:
     """Part events into the longest runs that one handler takes, so that no event overtakes another."""
-    wanted = [job for job in jobs if job.handler is not None]
-    for handler, run in groupby(wanted, key=lambda job: job.handler):
+    for handler, run in groupby(jobs, key=lambda job: job.handler):
         if handler is not None:
             yield handler, [job.event for job in run if job.event is not None]

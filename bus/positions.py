@@ -108,12 +108,12 @@ class Positions:
         await source.execute("DELETE FROM workers WHERE grp = $1 AND id = $2", self.group, self._worker)
 
 
-async def advance(source: Source, lease: Lease, before: int, after: int) -> None:
+async def advance(tx: Connection, lease: Lease, before: int, after: int) -> None:
     """Move a position, in the transaction of the work itself; raises LostLeaseError when it is not ours.
 
     The row stays locked until the commit, so that no other worker can take over in between.
     """
-    moved = await source.fetchval(ADVANCE, lease.group, lease.partition, lease.epoch, before, after)
+    moved = await tx.fetchval(ADVANCE, lease.group, lease.partition, lease.epoch, before, after)
     if moved is None:
         raise LostLeaseError(
             f"{lease.group}/{lease.partition} was taken over, or its stream holds what the log does not"

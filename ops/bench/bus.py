@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Final
 
@@ -52,13 +52,14 @@ def run_bus(options: BusOptions, say: Say = lambda _: None) -> Report:
     title = f"the bus, and {options.rate:g} events/s from POST /v1/events to {options.clients:,} clients"
     subject = Subject(title=title, options=asdict(options), runs=options.runs, peer="none", goals=[_SOON])
     conditions = Conditions(clients=options.clients, audience=EVERYBODY, phases=options.plan())
-    with site("none", options.clients, say) as here:
+    with site("none", options.clients, say) as first:
         runs = [
-            _measure(name, number, here, options.events, say)
+            _measure(name, number, first, options.events, say)
             for number, name in turns(list(_WAYS), options.runs)
         ]
     # Elsewhere, as a worker would first handle all the events that have gone through there.
-    with site("none", options.clients, say) as here:
+    with site("none", options.clients, say) as second:
+        here = replace(second, machine=first.machine)  # how busy it was before we were
         hub, bench = WholeHub(here.around), Bench(conditions, here)
         runs += [bench.measure(hub, number, say) for number in range(1, options.runs + 1)]
     return report(subject, here, [hub], runs, [*bench.doubts(runs), *_notes()])

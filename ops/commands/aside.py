@@ -210,7 +210,7 @@ def redrive(group: str, names: tuple[str, ...], everything: bool, data_dir: Path
     click.echo(f"new attempts: {count} {group if group in {DELIVERIES, WALKS, UPDATES} else 'events'}")
     if missed:
         raise click.ClickException(
-            f"{missed} of those named are not dead; `hub dlq list --group {group} --state dead` shows what is"
+            f"{missed} of those named had nothing to redrive; `hub dlq list --group {group}` shows what has"
         )
 
 
@@ -224,7 +224,7 @@ def _redriven(settings: "Settings", group: str, names: Collection[str] | None) -
             walks = asyncio.run(aside.redrive_walks(settings, ids))
             return len(walks), len((ids or set()) - set(walks))
         count = asyncio.run(aside.redrive_deliveries(settings, ids))
-        return count, len(ids or ()) - count if ids else 0
+        return count, len(ids) - count if ids else 0
     numbers = None if names is None else {SEQ(name) for name in names}
     if group == aside.UPDATES:
         count = asyncio.run(aside.redrive_updates(settings, numbers))

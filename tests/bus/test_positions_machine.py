@@ -20,12 +20,13 @@ from bus.relay import Heads, Relay, RelayConfig
 from bus.retry import Retry
 from schemas.db import Connection, Session, connect, create_pool
 from schemas.events.base import Event
-from schemas.events.content import ContentLiked
+from schemas.events.content import ContentLiked, ContentViewed
 from tests.machines import OnDatabase, explore
 
 PARTITIONS = 2
 WORKERS = st.sampled_from(["w1", "w2", "w3"])
 SUBJECTS = st.sampled_from(["c0", "c1", "c2", "c3"])
+KINDS = st.sampled_from([ContentLiked, ContentViewed])  # the group wants the first alone
 TABLES = (
     "applied",
     "consumer_commits",
@@ -81,14 +82,15 @@ class Groups(OnDatabase):
             Consumer(group="g", handlers={ContentLiked: self._apply}, retry=retry), lease, self.pool
         )
 
-    @rule(subjects=st.lists(SUBJECTS, min_size=1, max_size=6))
-    def publish(self, subjects: list[str]) -> None:
-        events = [ContentLiked(content_id=subject, author="ann") for subject in subjects]
+    @rule(subjects=st.lists(SUBJECTS, min_size=1, max_size=6), kind=KINDS)
+    def publish(self, subjects: list[str], kind: type[ContentLiked | ContentViewed]) -> None:
+        events = [kind(content_id=subject, author="ann") for subject in subjects]
         for event in events:
-            self.published[event.subject].append(event.id)
+            if kind is ContentLiked:
+                self.published[event.subject].append(event.id)
         self.run(self._publish(events))
 
-    async def _publish(self, events: list[ContentLiked]) -> None:
+    async def _publish(self, events: Sequence[Event]) -> None:
         async with self.pool.acquire() as tx, tx.transaction():
             await Outbox(self.pool).add(tx, *events)
 
@@ -171,7 +173,8 @@ class Groups(OnDatabase):
         lost = self.run(
             self.pool.fetchval(
                 "SELECT count(*) FROM relay_log r JOIN consumer_positions p ON p.partition = r.partition"
-                " WHERE r.seq <= p.seq AND NOT EXISTS (SELECT 1 FROM applied a WHERE a.id = r.event_id)"
+                " WHERE r.seq <= p.seq AND r.type = 'content.liked'"
+                " AND NOT EXISTS (SELECT 1 FROM applied a WHERE a.id = r.event_id)"
                 " AND NOT EXISTS (SELECT 1 FROM parked k WHERE k.seq = r.seq AND k.state = 'parked')"
             )
         )

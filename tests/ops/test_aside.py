@@ -130,6 +130,25 @@ async def test_dead_updates_are_found_and_redriven(database: str, pool: Pool) ->
     assert await pool.fetchval("SELECT every(state = 'open' AND attempts = 0) FROM telegram_updates")
 
 
+async def test_an_event_without_a_dead_walk_is_missed_though_another_has_two(
+    database: str, pool: Pool
+) -> None:
+    await dead_walk(pool, 1)
+    await pool.execute(
+        "INSERT INTO walks (event_id, step, seq, accepted_at, state)"
+        " SELECT event_id, 2, seq, accepted_at, state FROM walks"
+    )
+    (twice,) = {str(row["event_id"]) for row in await pool.fetch("SELECT event_id FROM walks")}
+    told = await asyncio.to_thread(
+        CliRunner(env={"HUB_DATABASE_URL": database}).invoke,
+        hub,
+        ["dlq", "redrive", "--group", "walks", twice, str(uuid7())],
+    )
+    assert told.exit_code == 1
+    assert "new attempts: 2 walks" in told.output
+    assert "1 of those named had nothing to redrive" in told.output
+
+
 async def test_updates_go_through_the_commands_by_their_numbers(database: str, pool: Pool) -> None:
     await dead_update(pool, 7)
 
@@ -147,7 +166,9 @@ async def test_updates_go_through_the_commands_by_their_numbers(database: str, p
     assert "no update with the number 8" in await hub_dlq("show", "--group", "updates", "8", status=1)
     assert await hub_dlq("redrive", "--group", "updates", "7") == "new attempts: 1 updates\n"
     assert await hub_dlq("redrive", "--group", "updates", "--all") == "new attempts: 0 updates\n"
-    assert "1 of those named are not dead" in await hub_dlq("redrive", "--group", "updates", "7", status=1)
+    assert "1 of those named had nothing to redrive" in await hub_dlq(
+        "redrive", "--group", "updates", "7", status=1
+    )
     assert "go by their ids" in await hub_dlq("redrive", "--group", "deliveries", "7", status=2)
 
 

@@ -77,7 +77,7 @@ async def test_beyond_a_quota_everything_waits_and_then_arrives_once(sending: Se
     assert sending.case.addresses == [sending.case.address(1)]
 
 
-@pytest.mark.parametrize("call_s", [0.5])
+@pytest.mark.parametrize("call_s", [1.5])
 @pytest.mark.parametrize("mode", ["timeout", "timeout_after"])
 async def test_after_a_silence_it_is_shown_once_or_nobody_knows(sending: Sending, mode: Mode) -> None:
     sending.behave(mode, to=1, times=1)

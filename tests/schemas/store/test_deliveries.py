@@ -290,6 +290,21 @@ async def test_a_failure_is_of_another_attempt_if_this_one_was_surely_not_taken(
     assert await row(pool, key) == becomes
 
 
+async def test_a_late_failure_leaves_what_was_dropped_since_as_it_is(pool: Pool) -> None:
+    await unread(pool)
+    await added(pool, new(key := uuid7()))
+    await claimed(pool, "twilio")
+    again = Outcome(id=key, status="queued", outcome="unavailable", due_at=NOW, provider="twilio")
+    await STORE.finish(pool, "w", [again], NOW)
+    await read_all(pool)
+    await STORE.report(pool, "twilio", "SM1", status="failed", now=NOW, delivery=key)
+    found = await STORE.get(pool, key)
+    assert found is not None
+    assert (found.status, found.reason) == ("dropped", "read_already")
+    record = (await STORE.attempts(pool, [key]))[key]
+    assert [one.outcome for one in record] == ["unavailable", "dropped", "failed"]
+
+
 async def batch_of(pool: Pool, key: UUID, *, tried: bool) -> None:
     """A batch that is under way, or one that nobody took yet, as earlier versions left some."""
     await added(pool, new(key))
