@@ -135,6 +135,8 @@ class Groups(OnDatabase):
             assert (row["epoch"], row["seq"]) != (lease.epoch, before)
         else:
             assert (row["epoch"], row["seq"]) == (lease.epoch, before)
+            where = "SELECT seq FROM consumer_positions WHERE partition = $1"
+            assert await self.pool.fetchval(where, lease.partition) == self.seen[key]
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
