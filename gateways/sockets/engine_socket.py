@@ -300,6 +300,8 @@ class EngineSocket:
                 await self._converse(ws, request)
             finally:
                 self.close(Closing.LEFT)
+        else:
+            _let_go(ws)
         return ws
 
     async def _open(self, request: web.Request) -> web.WebSocketResponse:
@@ -353,6 +355,7 @@ class EngineSocket:
             self.close(Closing.LEFT)
             self._timer.cancel()
             self._wire.stop()
+            _let_go(ws)
 
     async def _read(self, ws: web.WebSocketResponse) -> None:
         """Read until the client or the transport closes, also after our own close: its answer is awaited."""
@@ -368,3 +371,12 @@ class EngineSocket:
     @staticmethod
     def _after(seconds: float, do: Callable[..., object], *given: object) -> asyncio.TimerHandle:
         return asyncio.get_running_loop().call_later(seconds, do, *given)
+
+
+def _let_go(ws: web.WebSocketResponse) -> None:
+    """Break the ring that a cut connection leaves: its error holds frames, and they hold it.
+
+    A process that is ready hardly ever searches for such garbage (ops/loop.py).
+    """
+    if error := ws.exception():
+        error.__traceback__ = error.__context__ = None

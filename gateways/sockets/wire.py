@@ -64,7 +64,7 @@ class StockWire:
         self._waiting = 0
         self._woken = asyncio.Event()
         self._end: bytes | None = None
-        self._task = spawn(self._run(), name="socket writer")
+        self._task: asyncio.Task[None] | None = spawn(self._run(), name="socket writer")
 
     def _put(self, joined: bytes) -> None:
         for packet in frames.packets(joined):
@@ -80,7 +80,10 @@ class StockWire:
         self._woken.set()
 
     def stop(self) -> None:
-        self._task.cancel()
+        if self._task:
+            self._task.cancel()
+        # No ring is left that only a search for garbage would find.
+        self._task, self.write, self.unsent = None, lambda _: None, lambda: 0
 
     async def _run(self) -> None:
         try:

@@ -1,6 +1,8 @@
 """How connections end, and who comes back: expiry, suspension, silence, drain."""
 
 import asyncio
+import gc
+import weakref
 from datetime import timedelta
 
 import pytest
@@ -193,3 +195,25 @@ async def test_while_draining_nobody_new_is_let_in(hub: Served) -> None:
     await hub.sockets.server.drain()
     async with hub.session.get(f"{hub.url}/socket.io/?EIO=4&transport=polling") as answer:
         assert answer.status == 503
+
+
+@pytest.mark.parametrize("signed_in", [True, False])
+async def test_a_connection_that_was_cut_leaves_nothing_to_search_for(hub: Served, signed_in: bool) -> None:
+    raw = await (hub.signed_in() if signed_in else hub.raw())
+    (socket,) = hub.sockets.server.http.sockets.values()
+    left = weakref.ref(socket.websocket)
+    del socket
+    gc.collect()
+    gc.disable()
+    try:
+        response = raw.ws._response
+        assert response.connection is not None
+        assert response.connection.transport is not None
+        response.connection.transport.abort()
+
+        async def gone() -> bool:
+            return left() is None
+
+        await until(gone)
+    finally:
+        gc.enable()
