@@ -8,6 +8,8 @@ from bus.retry import Retry
 
 # How often is not counted: the last attempt is when it was tried for a day, holds and pauses aside.
 DELIVERIES: Final = Retry(first=timedelta(seconds=15), factor=3, longest=timedelta(hours=4))
+# Whoever meets a spent quota again and again: it is the provider that is paused, and for how long is a guess.
+QUOTAS: Final = Retry(first=timedelta(seconds=2), factor=2, longest=timedelta(minutes=1))
 # A batch is repeated sooner: its fate is open, and the same key makes a repeat harmless.
 BATCHES: Final = Retry(first=timedelta(seconds=2), factor=3, longest=timedelta(hours=1))
 # Providers remember a key for 24 hours; beyond that a repeat would be a second mail.

@@ -141,12 +141,19 @@ class BatchWay(Way):
         async with parts.pool.acquire() as tx, tx.transaction():
             if not await self._batches.close(tx, batch.id, parts.owner, "done"):
                 return  # whoever took it over has the same answer, and notes it
+            refused = {
+                one: what
+                for one, what in zip(batch.deliveries, came, strict=True)
+                if isinstance(what, DeliveryError)
+            }
             outcomes = [
-                self._outcome(delivery, "sent", one)
-                if isinstance(one, Receipt)
-                else self._outcome(delivery, "failed", one, reason=one.outcome)
-                for delivery, one in zip(batch.deliveries, came, strict=True)
+                self._outcome(one, "sent", what)
+                for one, what in zip(batch.deliveries, came, strict=True)
+                if isinstance(what, Receipt)
             ]
+            if refused:
+                members = await self._deliveries.get_many(tx, [*refused])
+                outcomes += [self._put_back(one, refused[one.id], now) for one in members]
             await self._deliveries.finish(tx, str(batch.id), outcomes, now)
         answered = zip(batch.mails, came, strict=True)
         await self._retire(

@@ -15,7 +15,7 @@ from prometheus_client import Counter
 from bus import telemetry
 from bus.seldom import Seldom
 from bus.tasks import cancelled
-from routing.backoff import A_DAY, DELIVERIES, next_attempt
+from routing.backoff import A_DAY, DELIVERIES, QUOTAS, next_attempt
 from routing.breaker import Breaker
 from routing.channels.base import Channel, Receipt
 from routing.channels.base import Outcome as Came
@@ -191,8 +191,7 @@ class Way:
             case MessageRejectedError():
                 return self._outcome(delivery.id, "failed", error, reason=error.outcome)
             case QuotaExceededError() | ChannelMisconfiguredError():
-                # The provider is paused, and not the work: another one may take it now.
-                return self._again(delivery, error, now, counted=False)
+                return self._again(delivery, error, self._unpaused(delivery, now), counted=False)
             case AmbiguousDeliveryError() if not (self.channel.keyed and error.repeatable):
                 return self._outcome(delivery.id, "unknown", error, reason=error.outcome)
         late = now - delivery.due_at  # a pause or a queue, and no part of the day
@@ -211,6 +210,12 @@ class Way:
                 tried = max(1, delivery.attempts + 1 - self.at_once)
                 until = next_attempt(DELIVERIES, tried, now, last, error.retry_after)
         return replace(self._again(delivery, error, until), tried_since=since)
+
+    def _unpaused(self, delivery: Delivery, now: datetime) -> datetime:
+        """The provider is paused, and not the work: another one may take it now; but not again and again."""
+        if delivery.notes < (HANDED_ON if self.is_followed else 1):
+            return now
+        return next_attempt(QUOTAS, delivery.notes, now, now + A_DAY)
 
     def _again(
         self, delivery: Delivery, error: DeliveryError, until: datetime, *, counted: bool = True

@@ -11,8 +11,8 @@ import resend
 from resend.exceptions import ResendError
 
 from routing.channels.base import Mail, Outcome, Pace, Receipt, Rendered
-from routing.channels.email_errors import Refusal, UnreachableError, explained, said
-from routing.errors import AmbiguousDeliveryError, DeliveryError, MessageRejectedError
+from routing.channels.email_errors import Refusal, UnreachableError, explained, of_one_mail
+from routing.errors import AmbiguousDeliveryError, DeliveryError
 from routing.model import ChannelKind, Endpoint
 from schemas.clock import Clock
 
@@ -135,8 +135,7 @@ def _outcomes(answer: Mapping[str, Any], count: int) -> list[Outcome]:
     ids = iter(answer["data"])
     try:
         return [
-            MessageRejectedError(said(refused[n])) if n in refused else Receipt(str(next(ids)["id"]))
-            for n in range(count)
+            of_one_mail(refused[n]) if n in refused else Receipt(str(next(ids)["id"])) for n in range(count)
         ]
     except StopIteration:
         raise AmbiguousDeliveryError("the provider answered with fewer ids than it was sent mails") from None

@@ -33,6 +33,10 @@ OURS: Final = frozenset(
 )
 
 
+# What is said of one mail in a batch has no name of its own; these mean that another time may do.
+NOT_NOW: Final = ("too many requests", "rate limit", "quota", "try again", "internal server error")
+
+
 class UnreachableError(Exception):
     """No connection came about, so nothing was sent."""
 
@@ -93,6 +97,13 @@ def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
         return timedelta(seconds=min(86_400.0, max(0.0, float(headers["retry-after"]))))
     except (KeyError, ValueError):
         return None
+
+
+def of_one_mail(message: str) -> DeliveryError:
+    """Say what it means that one mail of a batch was not taken while others were."""
+    text = said(message)
+    later = any(words in text.lower() for words in NOT_NOW)
+    return TransientDeliveryError(text) if later else MessageRejectedError(text)
 
 
 def said(text: str) -> str:

@@ -40,6 +40,8 @@ class Delivery(NewDelivery):
     """A delivery as it stands."""
 
     attempts: int
+    notes: int
+    """Lines of its record."""
     owner: str | None
     lease_until: datetime | None
     batch_id: UUID | None

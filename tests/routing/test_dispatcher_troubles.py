@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar
 
+import pytest
+
+from ops.simulators.base import Mode
 from routing.channels.base import Mail, Outcome, Rendered
 from routing.channels.email import EmailChannel, ResendConfig
 from routing.errors import AmbiguousDeliveryError, MessageRejectedError
@@ -31,6 +34,21 @@ async def test_a_refused_mail_does_not_stop_the_others(post: Post, resend: Resen
     await post.empty()
     assert [one.address for one in resend.messages] == ["ann@example.com"]
     assert await statuses(post.pool) == {"ann": ("sent", None), "bob": ("failed", "rejected")}
+
+
+@pytest.mark.parametrize("mode", ["quota", "timeout"])
+async def test_a_mail_that_is_not_taken_now_beside_others_comes_again(
+    post: Post, resend: Resend, mode: Mode
+) -> None:
+    resend.behave(mode, "bob@example.com")
+    await tipped(post, "ann", "bob")
+    await post.empty()
+    assert await statuses(post.pool) == {"ann": ("sent", None), "bob": ("queued", "unavailable")}
+    resend.behave("ok")
+    post.clock.goes_on(seconds=20)
+    await post.empty()
+    assert await attempts(post.pool, "bob") == ["unavailable", "accepted"]
+    assert sorted(one.address for one in resend.messages) == ["ann@example.com", "bob@example.com"]
 
 
 async def test_silence_after_the_call_is_repeated_unchanged_and_taken_once(

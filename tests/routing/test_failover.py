@@ -162,6 +162,21 @@ async def test_what_hit_a_spent_quota_is_kept_where_no_other_can_send(
     assert (len(only.asked), await statuses(chats.pool)) == (2, {"a": ("sent", None)})
 
 
+async def test_who_meets_a_spent_quota_again_and_again_asks_less_and_less_often(chats: House) -> None:
+    spent = QuotaExceededError("too many", retry_after=timedelta(seconds=1))
+    post = Post(chats, only := Scripted(lambda _: spent), writer=Plain())
+    await told(chats, "a")
+    for _ in range(600):
+        if await post.lane.due():
+            await post.turn()
+        chats.clock.goes_on(seconds=1)
+    assert 10 < len(only.asked) < 25  # of 600 that the provider would have borne
+    only.script = lambda _: None
+    chats.clock.goes_on(seconds=75)
+    await post.empty()
+    assert await statuses(chats.pool) == {"a": ("sent", None)}
+
+
 @pytest.mark.parametrize("keyed", [False, True])
 async def test_what_the_first_may_have_taken_never_goes_to_the_second(chats: House, keyed: bool) -> None:
     error: DeliveryError | None = AmbiguousDeliveryError("no answer")
