@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Protocol
-from zoneinfo import available_timezones
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.clock import Clock
 from schemas.ids import UserId
+from schemas.profile import is_zone
 
 LEEWAY = timedelta(seconds=30)
 MAX_TOKEN = 8_192
@@ -231,7 +231,7 @@ def _name(claims: Mapping[str, object]) -> str | None:
 
 def _zone(claims: Mapping[str, object]) -> str | None:
     zone = claims.get("tz")
-    return zone if isinstance(zone, str) and zone in available_timezones() else None
+    return zone if isinstance(zone, str) and is_zone(zone) else None
 
 
 def _instant(claims: Mapping[str, object], claim: str) -> datetime:

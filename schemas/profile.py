@@ -32,13 +32,15 @@ PROFILE_WORDS: Final = {
     ROLE: "must be 1 to 64 of the characters A-Z a-z 0-9 _ . : -",
 }
 
+# Files beside those of the zones: the one is this machine's own zone, the other says that none was chosen.
+_NO_ZONES: Final = {"localtime", "Factory"}
 _HANDLE_SIGNS: Final = "_.-"
 _UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones() - _NO_ZONES)
 
 
 def is_zone(name: str) -> bool:

@@ -15,6 +15,7 @@ from gateways.http import outcomes
 from gateways.http.cursors import Cursor, cursor_of
 from gateways.http.outcomes import Shown, Status, Told
 from gateways.http.route import Call, Reply, Route, answer
+from gateways.http.second_decisions import SENT, was_released
 from gateways.masking import masked
 from routing.catalog import CATALOG, said
 from routing.members import ChannelKind
@@ -24,7 +25,7 @@ from schemas.events.members import rfc3339
 from schemas.events.registry import REGISTRY, InvalidEventError, UnknownEventTypeError
 from schemas.store import events as log
 from schemas.store.decisions import StoredDecision
-from schemas.store.deliveries import Delivery
+from schemas.store.deliveries import Attempt, Delivery
 from schemas.store.digests import Carrier
 
 Outcome = Literal["reached", "waiting", "not", "unknown"]
@@ -142,11 +143,15 @@ def _way(
         **shown,
         "address": masked(delivery.channel, delivery.address),
         "outcome": OUTCOMES[delivery.status],
-        "reason": delivery.reason or chosen["reason"],
+        "reason": delivery.reason or _why(chosen["reason"], told.attempts.get(delivery.id, ())),
         "status": delivery.status,
         "at": rfc3339(delivery.updated_at),
         "until": rfc3339(delivery.due_at) if delivery.status == "held" else None,
     }
+
+
+def _why(chosen: str, lines: Sequence[Attempt]) -> str:
+    return SENT if chosen == "quiet_hours" and was_released(lines) else chosen
 
 
 def _of_decision(chosen: Mapping[str, Any]) -> Outcome:

@@ -86,7 +86,7 @@ class PersonShown(Shown):
     notification_id: UUID
     topic: str
     decisions: list[DecisionShown] = Field(
-        description="those on arrival, and then what put it off or dropped it later, in order of time"
+        description="those on arrival, then what put it off, released or dropped it later, in order of time"
     )
     deliveries: list[DeliveryShown]
 

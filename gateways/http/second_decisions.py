@@ -8,11 +8,19 @@ from uuid import UUID
 from gateways.masking import masked
 from routing.model import Action
 from schemas.events.members import rfc3339
-from schemas.store.deliveries import Attempt, Delivery
+from schemas.store.deliveries import SETTINGS_CHANGED, Attempt, Delivery
 from schemas.store.digests import Carrier
 
-ACTIONS: Final[Mapping[str, Action]] = {"held": "hold", "gathered": "digest", "dropped": "drop"}
+ACTIONS: Final[Mapping[str, Action]] = {
+    "held": "hold",
+    "gathered": "digest",
+    "dropped": "drop",
+    "released": "send",
+}
 """What a line of a record decides; the others tell of attempts."""
+
+SENT: Final = "preferences"
+"""Why anything is sent: they allow it."""
 
 Decided = tuple[datetime, dict[str, Any]]
 
@@ -25,10 +33,20 @@ def second_decisions(
     """One person's, upon one event, in order of time; `carriers` are the digests that it went into."""
     found: list[Decided] = []
     for one in deliveries:
-        lines = [line for line in attempts.get(one.id, ()) if line.outcome in ACTIONS]
+        lines = [line for line in attempts.get(one.id, ()) if _decides(line)]
         found += _noted(one, lines, carriers.get(one.endpoint_id))
         found += _silent(one, lines, carriers)
     return [shown for _, shown in sorted(found, key=lambda each: each[0])]
+
+
+def was_released(lines: Sequence[Attempt]) -> bool:
+    """Whether the last thing that held it ended early."""
+    decided = [line.outcome for line in lines if _decides(line)]
+    return decided[-1:] == ["released"]
+
+
+def _decides(line: Attempt) -> bool:
+    return line.outcome in ACTIONS and (line.outcome != "released" or line.detail == SETTINGS_CHANGED)
 
 
 def _noted(delivery: Delivery, lines: Sequence[Attempt], carrier: Carrier | None) -> Iterator[Decided]:
@@ -39,6 +57,8 @@ def _noted(delivery: Delivery, lines: Sequence[Attempt], carrier: Carrier | None
         elif line.outcome == "held" and delivery.status == "held" and n == len(lines):
             until = delivery.due_at
         reason = line.detail or delivery.reason or line.outcome
+        if line.outcome == "released":
+            reason = SENT
         yield _decided(delivery, ACTIONS[line.outcome], reason, line.at, until)
 
 
@@ -46,7 +66,7 @@ def _silent(
     delivery: Delivery, lines: Sequence[Attempt], carriers: Mapping[UUID, Carrier]
 ) -> Iterator[Decided]:
     """What was given up with no line that says so, and what a digest that left does not tell."""
-    ended = any(ACTIONS[line.outcome] != "hold" for line in lines)
+    ended = any(ACTIONS[line.outcome] in ("digest", "drop") for line in lines)
     if delivery.status == "dropped" and delivery.reason and not ended:
         yield _decided(delivery, "drop", delivery.reason, delivery.updated_at)
     if delivery.digest_id is None or delivery.sent_at is None:

@@ -1,7 +1,7 @@
 """Owns the way out of mails: /u/{token}, a page that needs neither a login nor JavaScript (RFC 8058)."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, get_args
 from urllib.parse import parse_qs
 
 from aiohttp import web
@@ -11,13 +11,14 @@ from gateways.http.body import read_bytes
 from gateways.http.plain import FORM, HTML, Words, page
 from gateways.http.route import Call, Reply, Route
 from gateways.masking import masked
-from gateways.problems import bad_request
+from gateways.problems import bad_request, invalid
 from routing.consent import InvalidLinkError, Scope
 from routing.digest import TOPIC as DIGEST
 from routing.topics import TOPICS
 from schemas.store.consent import EVERY_TOPIC
 
 Choice = Literal["stop", "stop_all", "start"]
+CHOICES: Final[tuple[Choice, ...]] = get_args(Choice)
 
 MULTIPART: Final = "multipart/form-data"
 MOST_FIELDS: Final = 20
@@ -31,7 +32,7 @@ STOP_ALL: Final = ("stop_all", "Unsubscribe from everything")
 
 
 class Form:
-    """What the page's buttons send; whatever else is posted, and an empty body, mean to unsubscribe."""
+    """What the page's buttons send; a form without a choice, and an empty body, mean to unsubscribe."""
 
     model: type[BaseModel] | None = None
 
@@ -42,18 +43,24 @@ class Form:
         if request.content_type == MULTIPART:  # one-click of a mail provider: it has one thing to say
             return "stop"
         try:
-            fields = parse_qs(body.decode(), max_num_fields=MOST_FIELDS)
+            fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
         except ValueError:
             raise bad_request("the form cannot be read; send `List-Unsubscribe=One-Click`") from None
-        chosen = fields.get("choice", ["stop"])[0]
-        return cast("Choice", chosen) if chosen in ("stop_all", "start") else "stop"
+        return _chosen(fields.get("choice", ["stop"])[0])
 
     def document(self, reference: Mapping[str, Any]) -> dict[str, Any]:
         one_click = {"List-Unsubscribe": {"const": "One-Click"}}
-        choice = {"choice": {"enum": ["stop", "stop_all", "start"], "default": "stop"}}
+        choice = {"choice": {"enum": list(CHOICES), "default": "stop"}}
         schema = {"type": "object", "properties": one_click | choice}
         simple = {"type": "object", "properties": one_click}
         return {"required": False, "content": {FORM: {"schema": schema}, MULTIPART: {"schema": simple}}}
+
+
+def _chosen(word: str) -> Choice:
+    for choice in CHOICES:
+        if word == choice:
+            return choice
+    raise invalid([("choice", f"must be one of {', '.join(CHOICES)}; left out, it is stop")])
 
 
 async def show_unsubscribe(call: Call[None, None]) -> web.Response:

@@ -17,6 +17,8 @@ _WORDS: Final = {
     "model_type": "must be an object",
 }
 
+_COUNTS: Final = {"too_short": ("at least", "min_length"), "too_long": ("at most", "max_length")}
+
 
 def in_words(error: ErrorDetails) -> str:
     """What is wrong, to follow the name of what it is wrong with."""
@@ -24,6 +26,10 @@ def in_words(error: ErrorDetails) -> str:
         return _PATTERNS[error["ctx"]["pattern"]]
     if error["type"] in _WORDS:
         return _WORDS[error["type"]]
+    if error["type"] in _COUNTS:
+        how, bound = _COUNTS[error["type"]]
+        count = error["ctx"][bound]
+        return f"must have {how} {count} item{'' if count == 1 else 's'}"
     message = error["msg"].removeprefix("Value error, ")
     return message.replace("Input should", "must", 1).replace("String should", "must", 1)
 

@@ -92,9 +92,23 @@ OF_ADDRESS: Final = f"""
 SELECT {COLUMNS} FROM consent
 WHERE channel = $1 AND address IN ($2, {DIGEST.format(channel="$1", address="$2")}) ORDER BY n DESC LIMIT $3
 """
-LIST: Final = f"""
-SELECT {COLUMNS} FROM consent
-WHERE user_id = $1 AND ($2::bigint IS NULL OR n < $2) ORDER BY n DESC LIMIT $3
+# What a person wrote, and what nobody signed of addresses that they have proved, also under their digests:
+# who only names the address of somebody else must not learn what is refused there.
+OF_USER: Final = f"""
+WITH mine AS (
+    SELECT DISTINCT channel, CASE channel WHEN 'email' THEN lower(address) ELSE address END AS address
+    FROM endpoints WHERE user_id = $1 AND verified_at IS NOT NULL
+), written AS (
+    SELECT channel, address, address AS clear FROM mine
+    UNION ALL SELECT channel, {DIGEST.format(channel="channel", address="address")}, address FROM mine
+), theirs AS (
+    SELECT n FROM consent WHERE user_id = $1
+    UNION SELECT c.n FROM written w JOIN consent c USING (channel, address) WHERE c.user_id IS NULL
+)
+SELECT c.n, c.channel, coalesce(w.clear, c.address) AS address, c.topic, c.allowed, c.source, c.detail,
+    c.user_id, c.at
+FROM theirs JOIN consent c USING (n) LEFT JOIN written w ON w.channel = c.channel AND w.address = c.address
+WHERE $2::bigint IS NULL OR n < $2 ORDER BY n DESC LIMIT $3
 """
 
 
@@ -140,8 +154,11 @@ class ConsentLedger:
     async def of_user(
         self, conn: Source, user: str, *, before: int | None = None, limit: int = 100
     ) -> list[Consent]:
-        """Answer what was written about a person's addresses, the newest first."""
-        return [Consent(**row) for row in await conn.fetch(LIST, user, before, limit)]
+        """Answer what was written about a person's addresses, each once, the newest first.
+
+        What another person wrote of such an address is theirs.
+        """
+        return [Consent(**row) for row in await conn.fetch(OF_USER, user, before, limit)]
 
     async def of_address(self, conn: Source, channel: str, address: str, limit: int = 100) -> list[Consent]:
         """Answer what was written about an address, the newest first."""

@@ -25,6 +25,8 @@ __all__ = ["Attempt", "Deliveries", "Delivery", "Filter", "NewDelivery", "Outcom
 
 WAKE: Final = "deliveries"
 """Whoever waits for work listens on this channel of notifications; a wake-up may be lost."""
+SETTINGS_CHANGED: Final = "settings were changed"
+"""The detail of a line `released` that ends a hold; others tell of what no provider was called for."""
 Priorities: Final = {"immediate": 0, "standard": 1, "batch": 2, "silent": 2}
 """What the column `priority` holds for each of the words."""
 
@@ -177,9 +179,13 @@ READDRESS: Final = f"""
 UPDATE deliveries d SET address = $3 FROM locked l WHERE d.id = l.id
 """
 RELEASE: Final = f"""
-{LOCKED.format("user_id = $1 AND status = 'held' AND reason = 'quiet_hours' AND due_at > $2")}
-UPDATE deliveries d SET due_at = $2, tried_since = d.tried_since - (d.due_at - $2)
-FROM locked l WHERE d.id = l.id RETURNING d.id
+{LOCKED.format("user_id = $1 AND status = 'held' AND reason = 'quiet_hours' AND due_at > $2")}, released AS (
+    UPDATE deliveries d SET due_at = $2, tried_since = d.tried_since - (d.due_at - $2), notes = d.notes + 1,
+        updated_at = $2
+    FROM locked l WHERE d.id = l.id RETURNING d.id, d.notes
+)
+INSERT INTO delivery_attempts (delivery_id, n, at, outcome, detail)
+SELECT id, notes, $2, 'released', '{SETTINGS_CHANGED}' FROM released RETURNING delivery_id
 """
 # Of what waits, was dropped, or is sent under another name, an attempt before has failed: that is only noted.
 BEFORE: Final = """($3 = 'failed' AND (d.status IN ('queued', 'held', 'dropped')
@@ -279,13 +285,8 @@ class Deliveries(DeliveryRecords):
 
     async def finish(self, conn: Source, owner: str, outcomes: Sequence[Outcome], now: datetime) -> set[UUID]:
         """Note what came of attempts and decisions, also of what was recovered meanwhile as `unknown`."""
-        rows = await conn.fetch(
-            SETTLE,
-            owner,
-            *([getattr(one, name) for one in outcomes] for name in SETTLED),
-            now,
-        )
-        return _ids(rows)
+        values = ([getattr(one, name) for one in outcomes] for name in SETTLED)
+        return _ids(await conn.fetch(SETTLE, owner, *values, now))
 
     async def note(
         self,
@@ -319,7 +320,6 @@ class Deliveries(DeliveryRecords):
         """Free what a dead dispatcher held: queued again for providers that know a key, else `unknown`.
 
         Of the latter its owner may still say what came; see `finish`.
-
         Those of them that are `batching` have surely taken nothing of it: any provider may be next.
         """
         rows = await conn.fetch(RECOVER, now, list(channels), list(keyed), list(batching))

@@ -103,6 +103,17 @@ class Verifications:
         )
         return [(row["user_id"], row["created_at"]) for row in rows]
 
+    async def was_taken_back(self, conn: Source, one: Verification) -> bool:
+        """Whether nothing went out of it after all, and nothing will."""
+        return bool(
+            await conn.fetchval(
+                "SELECT bool_and(status = 'dropped') FROM deliveries"
+                " WHERE user_id = $1 AND notification_id IS NULL AND verification_id = $2",
+                one.user_id,
+                one.id,
+            )
+        )
+
     async def miss(self, tx: Connection, verification: UUID) -> None:
         """Count a wrong try."""
         await tx.execute("UPDATE verifications SET tries = tries + 1 WHERE id = $1", verification)

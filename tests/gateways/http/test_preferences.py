@@ -139,6 +139,8 @@ async def test_a_mute_that_is_over_is_not_shown(ann: Caller) -> None:
         ({"topics": {"weather": {}}}, "topics.weather"),
         ({"topics": {"likes": {"push": 1}}}, "topics.likes.push"),
         ({"quiet_hours": {"tz": "Mars/Olympus"}}, "quiet_hours.tz"),
+        ({"quiet_hours": {"tz": "localtime"}}, "quiet_hours.tz"),
+        ({"quiet_hours": {"tz": "Factory"}}, "quiet_hours.tz"),
         ({"quiet_hours": {"windows": [NIGHT | {"from": "24:00"}]}}, "quiet_hours.windows[0].from"),
         ({"quiet_hours": {"windows": [NIGHT | {"days": ["someday"]}]}}, "quiet_hours.windows[0].days[0]"),
         ({"digest": {"mode": "hourly"}}, "digest.mode"),

@@ -109,6 +109,45 @@ async def test_what_is_held_when_it_is_to_be_sent_says_until_when(
     assert [one["until"] is None for one in shown[1:]] == [True, False]
 
 
+async def test_what_was_released_early_says_so_in_the_trace_and_the_history(
+    ann: Caller, admin: Caller, gateway: Gateway
+) -> None:
+    async def way() -> dict[str, Any]:
+        [item] = (await ann.get("/v1/me/history")).json["items"]
+        [mail] = [one for one in item["ways"] if one["channel"] == "email"]
+        return dict(mail)
+
+    await reachable(gateway)
+    await ann.call("PATCH", "/v1/me/preferences", json={"quiet_hours": ALWAYS_QUIET})
+    event = await tell(gateway, tip())
+    assert chosen(await decisions(admin, event)) == [("hold", "quiet_hours")]
+    await ann.call("PATCH", "/v1/me/preferences", json={"locale": "de"})
+    assert await sending(gateway) == []  # it is quiet still
+    assert (await way())["reason"] == "quiet_hours"
+    await ann.call("PATCH", "/v1/me/preferences", json={"quiet_hours": {"enabled": False}})
+    released = "send", "preferences"
+    assert len(await sending(gateway)) == 1
+    shown = await decisions(admin, event)
+    assert chosen(shown) == [("hold", "quiet_hours"), released, ("hold", "quiet_hours"), released]
+    assert [one["until"] is None for one in shown] == [False, True, True, True]
+    await gateway.pool.execute("UPDATE deliveries SET status = 'sent', reason = NULL")
+    reached = await way()
+    assert (reached["outcome"], reached["reason"], reached["until"]) == ("reached", released[1], None)
+    trace = (await admin.get(f"/v1/events/{event}/trace")).json["notifications"][0]
+    [delivery] = trace["deliveries"]
+    assert [one["outcome"] for one in delivery["attempts"]] == ["released", "held", "released"]
+    assert await gateway.pool.fetchval("SELECT attempts FROM deliveries") == 0
+
+
+async def test_what_was_put_back_unsent_is_no_decision(ann: Caller, admin: Caller, gateway: Gateway) -> None:
+    await reachable(gateway)
+    event = await tell(gateway, tip())
+    await gateway.pool.execute(
+        "INSERT INTO delivery_attempts SELECT id, 1, now(), 'released', 'nobody was called' FROM deliveries"
+    )
+    assert chosen(await decisions(admin, event)) == [("send", "preferences")]
+
+
 async def test_what_was_read_before_it_was_sent_is_shown_as_dropped(
     ann: Caller, admin: Caller, gateway: Gateway
 ) -> None:

@@ -74,11 +74,22 @@ async def test_an_empty_body_and_a_multipart_one_do_as_well(nobody: Caller, gate
     for topic, options in (
         ("likes", {}),
         ("tips", {"data": multipart, "headers": {"Content-Type": "multipart/form-data; boundary=x"}}),
-        ("sales", {"data": {"choice": "whatever"}}),
+        ("sales", {"data": {"choice": "stop"}}),
     ):
         link = "/u/" + gateway.notifying.links.token(Scope("email", MAIL, topic))
         assert (await nobody.post(link, **options)).status == 200
     assert await refused(gateway) == {"likes", "tips", "sales"}
+
+
+@pytest.mark.parametrize("body", [b"choice=bogus", b"choice=", b"List-Unsubscribe=One-Click&choice=Stop"])
+async def test_an_unknown_choice_is_refused_and_changes_nothing(
+    nobody: Caller, gateway: Gateway, link: str, body: bytes
+) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answered = await nobody.post(link, data=body, headers=form)
+    assert (answered.status, answered.paths) == (422, ["choice"])
+    assert "must be one of stop, stop_all, start" in answered.json["detail"]
+    assert await ledger(gateway) == []
 
 
 async def test_who_changes_their_mind_subscribes_again(nobody: Caller, gateway: Gateway, link: str) -> None:

@@ -96,6 +96,18 @@ async def test_a_wrong_payload_is_refused_naming_the_member(
     assert (answer["ok"], answer["error"]["code"], answer["error"]["path"]) == (False, "invalid", path)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"), [(0, "must have at least 1 item"), (101, "must have at most 100 items")]
+)
+async def test_too_few_or_too_many_ids_are_refused_in_plain_words(
+    ann: RawSocket, given: int, said: str
+) -> None:
+    for name in ("read", "archive"):
+        answer = await ann.ask(SPACE, name, {"ids": [str(uuid4())] * given})
+        error = answer["error"]
+        assert (error["code"], error["path"], error["message"]) == ("invalid", "ids", said)
+
+
 async def heard(raw: RawSocket, wanted: str) -> list[tuple[str, Any]]:
     """All events until one of this name, that one included; acknowledgements are skipped."""
     found: list[tuple[str, Any]] = []

@@ -11,7 +11,15 @@ import pytest
 from bus.tasks import spawn
 from schemas.db import Connection, Pool
 from schemas.ids import uuid7
-from schemas.store.deliveries import REDRIVE_FAILED, WAKE, Deliveries, Filter, NewDelivery, Outcome
+from schemas.store.deliveries import (
+    REDRIVE_FAILED,
+    SETTINGS_CHANGED,
+    WAKE,
+    Deliveries,
+    Filter,
+    NewDelivery,
+    Outcome,
+)
 from schemas.store.delivery_records import LIST, OF_ENDED
 from schemas.store.email_batches import EmailBatches
 from schemas.store.notifications import Notifications
@@ -222,6 +230,19 @@ async def test_only_what_the_quiet_hours_of_a_person_hold_is_released(pool: Pool
     await pool.execute("UPDATE deliveries SET status = 'failed' WHERE id = $1", failed)
     await STORE.release(pool, "ann", NOW)
     assert await claimed(pool) == [held]
+
+
+async def test_what_is_released_gets_a_line_of_its_record_that_is_no_attempt(pool: Pool) -> None:
+    await added(pool, new(held := uuid7()), new(other := uuid7(), "bob"))
+    await held_by_quiet_hours(pool)
+    for _ in range(2):  # what is due already was released
+        await STORE.release(pool, "ann", NOW)
+    record = await STORE.attempts(pool, [held, other])
+    lines = {key: [(one.at, one.outcome, one.detail) for one in some] for key, some in record.items()}
+    assert lines == {held: [(NOW, "released", SETTINGS_CHANGED)]}
+    counts = await pool.fetchrow("SELECT attempts, notes, updated_at FROM deliveries WHERE id = $1", held)
+    assert counts
+    assert tuple(counts) == (0, 1, NOW)
 
 
 async def test_who_waits_for_work_is_told_of_what_was_released(pool: Pool) -> None:
