@@ -7,7 +7,7 @@ is sent there, and the answer is the same.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -78,10 +78,11 @@ class Proved:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The last message that was asked for, and when the next may be."""
+    """The last message that was asked for, and when the next may be; `waits`: not yet."""
 
     last: Verification | None
     again_at: datetime
+    waits: bool
 
     @property
     def tries_left(self) -> int:
@@ -102,12 +103,12 @@ class Verifying:
         self._verifications = Verifications()
         self._deliveries = Deliveries()
 
-    async def standings(self, source: Source, user: str) -> dict[UUID, Standing]:
-        """Answer how it stands with those of a person's endpoints for which a message was asked of late."""
+    async def standings(self, source: Source, user: str, endpoints: Iterable[UUID]) -> dict[UUID, Standing]:
+        """Answer how it stands with endpoints of a person, as far as a message was asked for of late."""
         now = self._clock.now()
         last = await self._verifications.last_of_each(source, user, now - max(LIVES.values()))
         asked = await self._verifications.asked(source, user, now - DAY)
-        return {key: self._standing(key, one, asked, now) for key, one in last.items()}
+        return {key: self._standing(key, last.get(key), asked, now) for key in endpoints}
 
     async def standing(self, tx: Connection, endpoint: StoredEndpoint) -> Standing:
         now = self._clock.now()
@@ -136,8 +137,19 @@ class Verifying:
         )
         await self._verifications.add(tx, made)
         if not made.quiet:
-            await self._deliveries.insert(tx, [_delivery(made)])
+            await self._deliveries.insert(tx, [_delivery(made, now)])
         return await self.standing(tx, endpoint)
+
+    async def repeat(self, tx: Connection, endpoint: StoredEndpoint) -> None:
+        """Send the last message after all if it was taken back, as by a removal, before it had gone out.
+
+        It counts already: whoever brings an address over and over gets no more messages than others.
+        """
+        last, now = await self._verifications.latest(tx, endpoint.id), self._clock.now()
+        if last is None or last.quiet or not is_open(last, now) or await self._is_unwanted(tx, endpoint):
+            return
+        if await self._verifications.was_taken_back(tx, last):
+            await self._deliveries.insert(tx, [_delivery(last, now)])
 
     async def prove(self, tx: Connection, user: str, endpoint: UUID, given: str) -> Proved:
         """Try what the person brought for an endpoint of theirs; a wrong try counts, a slip does not."""
@@ -255,7 +267,7 @@ class Verifying:
         ):
             if len(times) >= most:
                 waits.append(times[most - 1] + within)
-        return Standing(last, max(waits))
+        return Standing(last, max(waits), max(waits) > now)
 
 
 def is_open(one: Verification, now: datetime) -> bool:
@@ -263,7 +275,7 @@ def is_open(one: Verification, now: datetime) -> bool:
     return one.used_at is None and now < one.expires_at and one.tries < TRIES
 
 
-def _delivery(made: Verification) -> NewDelivery:
+def _delivery(made: Verification, now: datetime) -> NewDelivery:
     return NewDelivery(
         id=uuid7(),
         user_id=made.user_id,
@@ -273,8 +285,8 @@ def _delivery(made: Verification) -> NewDelivery:
         endpoint_id=made.endpoint_id,
         address=made.address,
         status="queued",
-        due_at=made.created_at,
-        created_at=made.created_at,
+        due_at=now,
+        created_at=now,
         expires_at=made.expires_at,
         verification_id=made.id,
     )

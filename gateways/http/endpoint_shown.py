@@ -1,6 +1,6 @@
 """Owns how a person's endpoints are shown to them, with how it stands with the proof of each."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 from uuid import UUID
 
@@ -16,12 +16,14 @@ from schemas.store.endpoints import OUT_OF_SIGHT, StoredEndpoint
 
 
 class VerificationShown(BaseModel):
-    """The last code or link that I asked for."""
+    """The last code or link that I asked for, and when the next may be."""
 
     model_config = ConfigDict(frozen=True, title="Verification")
 
-    asked_at: AwareDatetime
-    expires_at: AwareDatetime
+    asked_at: AwareDatetime | None = Field(
+        description="null where none was asked for: I have asked too often"
+    )
+    expires_at: AwareDatetime | None
     tries_left: int = Field(description="at 0 a new code is needed")
     again_at: AwareDatetime = Field(description="when the next may be asked for")
 
@@ -40,7 +42,9 @@ class EndpointShown(BaseModel):
     state: Literal["pending", "active", "retired"]
     retired_reason: str | None
     unsubscribed: list[str] = Field(description="topics that are not sent there; `all`: nothing is")
-    verification: VerificationShown | None = Field(description="while it is pending")
+    verification: VerificationShown | None = Field(
+        description="while it is pending; null where nothing was asked for and a code may be at any time"
+    )
     created_at: AwareDatetime
     verified_at: AwareDatetime | None
     used_at: AwareDatetime | None
@@ -79,9 +83,15 @@ def is_shown(one: StoredEndpoint) -> bool:
     return one.state != "retired" or one.retired_reason not in OUT_OF_SIGHT
 
 
+def waiting(call: Call[Any, Any], endpoints: Iterable[StoredEndpoint]) -> list[UUID]:
+    """Those of which a proof can be asked for."""
+    channels = call.gateway.config.channels
+    return [one.id for one in endpoints if one.state == "pending" and one.channel in channels]
+
+
 async def show(tx: Connection, call: Call[Any, Any], one: StoredEndpoint) -> dict[str, Any]:
     refused = await call.gateway.notifying.ledger.refused(tx, [(one.channel, one.address)])
-    standing = await verifying(call).standing(tx, one) if one.state == "pending" else None
+    standing = await verifying(call).standing(tx, one) if waiting(call, [one]) else None
     return shown_endpoint(one, refused, standing)
 
 
@@ -112,11 +122,12 @@ def shown_endpoint(
 
 
 def shown_verification(standing: Standing | None) -> dict[str, Any] | None:
-    if standing is None or standing.last is None:
+    if standing is None or (standing.last is None and not standing.waits):
         return None
+    last = standing.last
     return {
-        "asked_at": rfc3339(standing.last.created_at),
-        "expires_at": rfc3339(standing.last.expires_at),
+        "asked_at": rfc3339(last.created_at) if last else None,
+        "expires_at": rfc3339(last.expires_at) if last else None,
         "tries_left": standing.tries_left,
         "again_at": rfc3339(standing.again_at),
     }

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -26,6 +25,7 @@ from gateways.http.endpoint_shown import (
     shown_endpoint,
     unknown_endpoint,
     verifying,
+    waiting,
 )
 from gateways.http.route import Call, Reply, Route, answer
 from gateways.problems import conflict, invalid
@@ -85,7 +85,7 @@ async def list_endpoints(call: Call[None, None]) -> web.Response:
     notifying, pool, user = call.gateway.notifying, call.gateway.pool, call.principal.id
     found = [one for one in await notifying.endpoints.of_user(pool, user) if is_shown(one)]
     refused = await notifying.ledger.refused(pool, {(one.channel, one.address) for one in found})
-    standings = await verifying(call).standings(pool, user)
+    standings = await verifying(call).standings(pool, user, waiting(call, found))
     items = [shown_endpoint(one, refused, standings.get(one.id)) for one in found]
     return answer({"items": items, "next": None, "channels": list(call.gateway.config.channels)})
 
@@ -110,8 +110,10 @@ async def add_endpoint(call: Call[None, EndpointGiven]) -> web.Response:
 async def _ask(tx: Connection, call: Call[Any, Any], made: StoredEndpoint) -> None:
     if made.channel not in call.gateway.config.channels:
         return
-    with suppress(TooSoonError):  # the answer tells when the next may be asked for
+    try:
         await verifying(call).ask(tx, made)
+    except TooSoonError:  # the answer tells when the next may be asked for
+        await verifying(call).repeat(tx, made)
 
 
 async def rename_endpoint(call: Call[None, EndpointChanges]) -> web.Response:
@@ -235,7 +237,8 @@ ROUTES = (
         summary="Add an endpoint",
         description="A push endpoint is active at once; a phone number or e-mail address is pending until it"
         " is verified, but for those of the profile: they are active at once. A code is sent to the number"
-        " (six digits, for ten minutes), a link to the mail address (for a day). An address brought again"
+        " (six digits, for ten minutes), a link to the mail address (for a day); whoever has asked for too"
+        " many is told in `verification` when the next may be asked for. An address brought again"
         " keeps its id, and is written to again; a mail address of the profile that refuses everything, and"
         " one that mails came back from or were reported by, when its link was followed. What you removed"
         " only you can bring again, not the platform.",

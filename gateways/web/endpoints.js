@@ -59,4 +59,10 @@ export function useSecondsUntil(time, skew) {
   return seconds;
 }
 
-export const asClock = (seconds) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+const two = (number) => String(number).padStart(2, "0");
+
+// "0:07", and "23:59:07" where it takes hours.
+export function asClock(seconds) {
+  const [minutes, rest] = [Math.floor(seconds / 60), two(seconds % 60)];
+  return minutes < 60 ? `${minutes}:${rest}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${rest}`;
+}

@@ -4,20 +4,23 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from io import FileIO
 from pathlib import Path
 from signal import SIGTERM
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from bus.tasks import cancel, spawn
 from ops.bench.errors import BenchError
 from ops.chaos.histories import OWN_ROOMS, History, Received, read
 from ops.chaos.mixture import TO_CHOOSE_FROM, Made
+from ops.chaos.reports import Place, Reports
 from ops.embedded.account import ours
 
 FOLDER: Final = Path(__file__).with_name("client")
-LONGEST_LINE: Final = 1 << 26
 LOOK_S: Final = 0.05
+READ_S: Final = 300.0
+"""For reading what was told: a machine that is busy may be far behind, and the hub has no part in it."""
 END_S: Final = 5.0
 
 
@@ -36,7 +39,7 @@ class Clients:
     """What they have told so far."""
 
     def __init__(
-        self, people: Iterable[Person], process: asyncio.subprocess.Process, record: IO[str]
+        self, people: Iterable[Person], process: asyncio.subprocess.Process, reports: FileIO
     ) -> None:
         self.histories = {
             (one.name, space): History(one.name, space, upgrades=len(one.transports) > 1)
@@ -46,10 +49,18 @@ class Clients:
         self.busy = len(self.histories)
         """How many of them are not at rest."""
         self._complete = False
-        self._awaited: dict[str, set[tuple[str, str]]] = {}
+        self._awaited: dict[str, set[Place]] = {}
         self._process = process
-        self._record = record
-        self._reading = spawn(self._read(), name="clients")
+        self._reports = Reports(self.histories, reports, self._note)
+        self._reading = (
+            spawn(self._watch(), name="clients"),
+            spawn(self._reports.follow(), name="clients' reports"),
+        )
+
+    @property
+    def told(self) -> int:
+        """How many lines they have told, as they say; not all of them need to be read."""
+        return self._reports.told
 
     async def all_in(self, within_s: float) -> None:
         """Wait until each has entered every namespace."""
@@ -60,17 +71,27 @@ class Clients:
         if not await self._until(entered, within_s):
             raise BenchError(f"the clients did not get in within {within_s:.0f} s")
 
-    async def rest(self, within_s: float) -> bool:
-        """Have them change nothing any more; says whether all came to rest."""
+    async def rest(self, within_s: float) -> None:
+        """Have them change nothing any more, and give them time to come to rest."""
         await self._say("rest")
-        return await self._until(
-            lambda: self.busy == 0 and all(one.rested for one in self.histories.values()), within_s
-        )
+        await self._until(lambda: self.busy == 0, within_s)
+
+    async def last_word(self) -> int:
+        """Wait until all that they have told by now is read; answers how many of them are not at rest.
+
+        Raises UnreadError when that takes too long.
+        """
+        number = self._reports.ask()
+        await self._say(f"word {number}")
+        if not await self._until(lambda: not self._reports.owing, READ_S):
+            raise self._reports.unread()
+        return len(self._reports.restless)
 
     async def heard(self, words: Sequence[Made], within_s: float) -> bool:
         """Wait until each has the last of these events that is for it; says whether it came to that.
 
-        With that the histories are complete: nothing is added to them any more.
+        With that the histories are complete: nothing is added to them any more. Raises UnreadError when it
+        cannot be said, because what they told is not read yet.
         """
         for one in words:
             self._awaited[one.id] = set()
@@ -83,9 +104,12 @@ class Clients:
             self._complete = not missing and all(one.connected for one in self.histories.values())
             return self._complete
 
-        return await self._until(all_there, within_s)
+        if await self._until(all_there, within_s):
+            return True
+        await self.last_word()
+        return all_there()
 
-    def _owed(self, words: Sequence[Made]) -> Iterable[tuple[tuple[str, str], str]]:
+    def _owed(self, words: Sequence[Made]) -> Iterable[tuple[Place, str]]:
         for place, history in self.histories.items():
             rooms = history.wants.union(history.own_rooms)
             meant = [one.id for one in words if not rooms.isdisjoint(one.rooms.get(history.namespace, ()))]
@@ -93,7 +117,7 @@ class Clients:
                 yield place, meant[-1]
 
     async def end(self) -> None:
-        await cancel(self._reading)
+        await cancel(*self._reading)
         with suppress(OSError):
             await self._say("end")
         try:
@@ -116,25 +140,23 @@ class Clients:
         return true()
 
     def ensure_alive(self) -> None:
-        if self._reading.done():
-            error = None if self._reading.cancelled() else self._reading.exception()
-            raise BenchError(f"the clients' Node.js process ended: {error or 'see above'}")
+        for task in self._reading:
+            if task.done():
+                error = None if task.cancelled() else task.exception()
+                raise BenchError(f"the clients' Node.js process ended: {error or 'see above'}")
 
-    async def _read(self) -> None:
+    async def _watch(self) -> None:
         assert self._process.stdout is not None  # noqa: S101  it is a pipe
         async for line in self._process.stdout:
             said = json.loads(line)
-            for told in said["told"]:
-                self._record.write(json.dumps(told) + "\n")
-                self._note(*told)
-            self.busy = said["busy"]
+            self.busy, self._reports.told = said["busy"], said["told"]
 
     def _note(self, client: str, namespace: str, kind: str, at: float, *more: Any) -> None:
         history = self.histories[client, namespace]
         if self._complete:
             return
         if kind == "wants":
-            history.wants, history.rested = frozenset(more[0]), True
+            history.wants = frozenset(more[0])
             return
         moment = read(kind, at, more)
         history.moments.append(moment)
@@ -146,27 +168,19 @@ class Clients:
 async def clients(node: str, people: Sequence[Person], folder: Path) -> AsyncIterator[Clients]:
     """Run them meanwhile."""
     command = ours().command(SIGTERM, [node, FOLDER / "clients.mjs"])
-    with (folder / "clients.jsonl").open("w") as record:
+    path = folder / "clients.jsonl"
+    path.touch()
+    with path.open("rb", buffering=0) as reports:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            limit=LONGEST_LINE,
             start_new_session=True,  # Ctrl-C is for the command, which then ends it
         )
         assert process.stdin is not None  # noqa: S101  it is a pipe
-        given = [
-            {
-                "name": one.name,
-                "token": one.token,
-                "url": one.url,
-                "transports": one.transports,
-                "seed": one.seed,
-            }
-            for one in people
-        ]
-        process.stdin.write(json.dumps({"people": given, "rooms": TO_CHOOSE_FROM}).encode() + b"\n")
-        made = Clients(people, process, record)
+        given = {"people": [asdict(one) for one in people], "rooms": TO_CHOOSE_FROM, "reports": str(path)}
+        process.stdin.write(json.dumps(given).encode() + b"\n")
+        made = Clients(people, process, reports)
         try:
             yield made
         finally:

@@ -79,8 +79,6 @@ class History:
     moments: list[Moment] = field(default_factory=list)
     wants: frozenset[str] = frozenset()
     """The rooms it is in at the end, beside its own."""
-    rested: bool = False
-    """Whether these are known."""
     upgrades: bool = False
     """Whether it begins polling and goes on with a websocket."""
 

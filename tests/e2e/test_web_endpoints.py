@@ -140,6 +140,65 @@ async def test_a_mail_address_is_proved_by_a_click_on_its_link_signed_in_or_not(
         await expect(of.get_by_text("In use")).to_be_visible()  # without a reload
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_who_has_spent_the_codes_of_the_hour_is_told_when_the_next_may_be_asked_for(
+    browser: Browser, url: str, scheme: str
+) -> None:
+    async with opened(browser, PHONE, color_scheme=scheme) as page:
+        await addresses(page, url, unique("ann"))
+        for name, label in (("E-mail", "E-mail address"), ("Phone", "Phone number")):
+            of = part(page, name)
+            for n in range(1, 6):
+                await add(of, label, number() if name == "Phone" else f"{unique('ann')}@example.com")
+                await expect(of.get_by_text("Not verified yet")).to_have_count(n)
+                if name == "Phone":  # it takes the focus, from the field that is filled next
+                    await expect(of.get_by_role("textbox", name="Code from the SMS").last).to_be_focused()
+        of = part(page, "Phone")
+        await of.get_by_role("button", name=re.compile("^Remove")).first.click()
+        await of.get_by_role("button", name="Remove", exact=True).click()
+        await expect(of.get_by_text("Not verified yet")).to_have_count(4)
+        phone = number()
+        await add(of, "Phone number", phone)
+        row = of.get_by_role("listitem").filter(has_text=phone)
+        await expect(row.get_by_text("No code was sent there: you have asked for as many")).to_be_visible()
+        await expect(row).to_contain_text("as many as you may for now. You can ask for one from ")
+        button = row.get_by_role("button", name="Send a code")
+        await expect(button).to_be_disabled()
+        await expect(button).to_have_text(re.compile(r"in 59:[0-5]\d|in 1:00:00|in 58:"))
+        await expect(page.get_by_text(f"A code is on its way to {phone}")).to_have_count(0)
+        await expect(row.get_by_text("Nothing was sent there yet.")).to_have_count(0)
+        assert await stumbling_blocks(page) == []
+        assert await page.evaluate("document.documentElement.scrollWidth") == PHONE[0]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_an_address_that_reported_a_mail_is_unsubscribed_and_comes_back_when_it_is_added_anew(
+    browser: Browser, url: str, api: Api, hub_process: HubProcess, scheme: str
+) -> None:
+    mail, resend = f"{unique('ann')}@example.com", Provider(api, hub_process, "resend")
+    async with opened(browser, color_scheme=scheme) as page, opened(browser) as elsewhere:
+        await addresses(page, url, unique("ann"))
+        of = part(page, "E-mail")
+
+        async def proved(count: int) -> None:
+            await add(of, "E-mail address", mail)
+            await elsewhere.goto(await resend.said(mail, r"(http://\S+/verify/[\w-]+)", count))
+            await elsewhere.get_by_role("button", name="Yes, confirm it").click()
+            await expect(of.get_by_text("In use", exact=True)).to_be_visible()
+
+        await proved(1)
+        [told] = await resend.messages(mail)
+        await resend.happens(event="email.complained", id=told["id"])
+        await page.reload()
+        await expect(of.get_by_text("Unsubscribed", exact=True)).to_be_visible()
+        await expect(of.get_by_text("In use", exact=True)).to_have_count(0)
+        await expect(of.get_by_text("To get mails there again, add the address anew below")).to_be_visible()
+        assert await stumbling_blocks(page) == []
+        await proved(2)
+        await expect(of.get_by_text("Unsubscribed", exact=True)).to_have_count(0)
+        await expect(of.get_by_text("Nothing is sent there")).to_have_count(0)
+
+
 async def test_devices_are_named_and_removed_by_keyboard(browser: Browser, url: str) -> None:
     async with opened(browser) as page:
         await addresses(page, url, unique("ann"))
@@ -216,6 +275,8 @@ async def test_the_page_is_no_riddle_to_assistive_technology(
         await addresses(page, url, unique("ann"))
         assert await stumbling_blocks(page) == []
         await add(part(page, "Phone"), "Phone number", number())
+        # It takes the focus, from the field that is filled next.
+        await expect(part(page, "Phone").get_by_role("textbox", name="Code from the SMS")).to_be_focused()
         await add(part(page, "E-mail"), "E-mail address", f"{unique('x' * 40)}@{'y' * 60}.example.com")
         of = part(page, "Devices")
         await of.get_by_text("Add a device by its token").click()

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from gateways.http.outbox import MOST
 from tests.e2e.browser import PHONE, Api, live, opened, sign_in, stumbling_blocks, unique
 from tests.hubprocess import HubProcess
 from tests.waiting import until
@@ -89,6 +90,27 @@ async def test_what_went_out_stands_side_by_side(
             await expect(page.get_by_role("heading", name="bob tipped you 2.50 HRS")).to_be_visible()
             assert await stumbling_blocks(page) == []
             assert await page.evaluate("document.documentElement.scrollWidth") == size[0]
+
+
+async def test_of_so_many_that_more_may_have_come_only_the_latest_are_counted(
+    browser: Browser, url: str
+) -> None:
+    def some(simulator: str, channel: str, count: int) -> list[dict[str, Any]]:
+        at = "2026-11-21T06:00:00Z"
+        told = {"simulator": simulator, "channel": channel, "address": "ann@example.com", "at": at}
+        return [told | {"id": f"{simulator}-{n}", "text": "Hi", "html": False} for n in range(count)]
+
+    items = some("resend", "email", MOST) + some("smtp", "email", 2) + some("fcm", "push", MOST - 1)
+    shown = {"simulators": ["resend", "smtp", "fcm"], "items": items}
+    for scheme in ("light", "dark"):
+        async with opened(browser, color_scheme=scheme) as page:
+            await page.route("**/dev/outbox", lambda route: route.fulfill(json=shown))
+            await outbox(page, url, unique("ann"))
+            heading = page.get_by_role("heading", level=2)
+            await expect(heading.filter(has_text="Mail").first).to_have_text(f"Mail latest {MOST + 2}")
+            await expect(heading.filter(has_text="Push")).to_have_text(f"Push {MOST - 1}")
+            await expect(heading.filter(has_text="Phone")).to_have_text("Phone 0")
+            assert await stumbling_blocks(page) == []
 
 
 async def test_a_chat_is_linked_by_writing_as_somebody(browser: Browser, url: str) -> None:

@@ -1,5 +1,6 @@
 """What is sent, in a real browser: held and why, the admins' deliveries, and the outbox of the simulators."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -112,9 +113,15 @@ async def test_admins_look_for_deliveries_and_give_new_attempts(
         assert await rows.locator(".attempts li").count() >= 1
         assert await stumbling_blocks(page) == []
         await expect(rows).not_to_contain_text(address)
-        await rows.get_by_role("button", name="Try again").click()
+        await rows.get_by_role("button", name="Try again").press("Enter")
         await expect(page.get_by_text("It is queued again.")).to_be_visible()
         await expect(rows.get_by_role("button", name="Try again")).to_have_count(0)
+        await expect(rows.locator("summary")).to_be_focused()
+        # The row tells by itself what has become of it.
+        await expect(rows.locator(".tag").first).to_have_text(re.compile("sent|delivered"), timeout=30_000)
+        await expect(rows).not_to_contain_text(re.compile(r"due \d\d:\d\d"))
+        await expect(rows.locator("summary")).to_be_focused()
+        assert await stumbling_blocks(page) == []
         await reaches(api, ann, "delivered")
         await page.get_by_label("Status").select_option("")
         await page.get_by_role("button", name="Refresh").click()

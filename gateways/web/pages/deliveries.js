@@ -1,6 +1,6 @@
 // Owns the admins' page of deliveries: what is under way, what failed and why, and new attempts for it.
-import { useEffect } from "preact/hooks";
-import { request, withQuery } from "../api.js";
+import { useEffect, useRef } from "preact/hooks";
+import { get, request, withQuery } from "../api.js";
 import { dayClock } from "../format.js";
 import { usePages } from "../pages.js";
 import { go, route } from "../router.js";
@@ -35,6 +35,32 @@ const BY = { "": "Every channel", ...SENT };
 const AGAIN = { failed: "Try again", unknown: "Send again" };
 const AT_RISK = "It may have arrived already, and would arrive twice. Send it again?";
 
+const UNDECIDED = ["queued", "held", "sending"];
+// The milliseconds after which a delivery that got new attempts is looked at, as long as it waits.
+const LOOKS = [500, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000, 60_000];
+
+// Nobody tells the page what becomes of a delivery.
+function useFollowing(replace) {
+  const timers = useRef(new Map());
+  const end = () => {
+    timers.current.forEach((timer) => clearTimeout(timer));
+    timers.current.clear();
+  };
+  useEffect(() => end, []);
+  return function follow(id, [next, ...later] = LOOKS) {
+    clearTimeout(timers.current.get(id));
+    if (!next) return;
+    const look = async () => {
+      // Without an answer it stays as it was until the next look.
+      const found = await get(`${PATH}/${id}`).catch(() => null);
+      if (!timers.current.has(id)) return;
+      if (found) replace(found);
+      if (!found || UNDECIDED.includes(found.status)) follow(id, later);
+    };
+    timers.current.set(id, setTimeout(look, next));
+  };
+}
+
 function User({ value, change }) {
   const [text, setText] = useTyped(value, change);
   return html`<${Field} label="User">${(given) => html`
@@ -64,7 +90,11 @@ function Why({ delivery }) {
 
 function Delivery({ delivery, redrive }) {
   const { id, user, address, status, attempts, event_id: event, created_at: at } = delivery;
-  return html`<li class="delivery"><details><summary>
+  const row = useRef(null);
+  // The button goes when it has done its work; the focus stays at what it was about.
+  const again = ({ currentTarget: button }) =>
+    redrive(delivery, () => document.activeElement === button && row.current.focus());
+  return html`<li class="delivery"><details><summary ref=${row}>
       <span class="tag tone-tag tone-${TONES[status] ?? "plain"}">${became(status, delivery.reason)}</span>
       <span class="delivery-to grow"><strong>${user}</strong> <span class="muted">${channel(delivery.channel)} ·${" "}
         ${address} · ${topic(delivery.topic).name}</span></span>
@@ -74,7 +104,7 @@ function Delivery({ delivery, redrive }) {
       <p class="muted small numbers">Delivery ${id}
         ${delivery.provider_ref && html`, ${delivery.provider}: ${delivery.provider_ref}`}</p></div></details>
     <div class="delivery-actions">
-      ${AGAIN[status] && html`<button type="button" class="button button-small" onClick=${() => redrive(delivery)}
+      ${AGAIN[status] && html`<button type="button" class="button button-small" onClick=${again}
         aria-label="${AGAIN[status]}: ${user} by ${channel(delivery.channel)}">${AGAIN[status]}</button>`}
       ${event && html`<a class="icon-button" href="/events/${event}" title="Trace"
         aria-label="Trace of the event for ${user}"><${Icon} name="trace" size=${18} /></a>`}</div>
@@ -82,12 +112,17 @@ function Delivery({ delivery, redrive }) {
 }
 
 function List({ list }) {
-  const redrive = async (delivery) => {
+  const follow = useFollowing(list.replace);
+  const redrive = async (delivery, before) => {
     if (delivery.status === "unknown" && !window.confirm(AT_RISK)) return;
     try {
-      list.replace(await request("POST", `${PATH}/${delivery.id}/redrive`));
+      const queued = await request("POST", `${PATH}/${delivery.id}/redrive`);
+      before();
+      list.replace(queued);
+      follow(delivery.id);
       notify({ text: "It is queued again.", good: true });
     } catch (problem) {
+      before();
       notify({ problem, title: "Not queued" });
       list.reload();
     }

@@ -30,9 +30,9 @@ function More({ channel, items, list, added }) {
     const chats = items.filter(({ state }) => state === "active").length;
     return html`<${ConnectTelegram} chats=${chats} skew=${list.skew} setAwaited=${list.setAwaited} />`;
   }
-  if (channel !== "push") return html`<${Add} channel=${channel} added=${added} />`;
+  if (channel !== "push") return html`<${Add} channel=${channel} skew=${list.skew} added=${added} />`;
   return html`<details class="by-hand"><summary>Add a device by its token</summary>
-    <${Add} channel="push" added=${added} /></details>`;
+    <${Add} channel="push" skew=${list.skew} added=${added} /></details>`;
 }
 
 // Without the preferences there is no hint; the addresses are what the page is for.

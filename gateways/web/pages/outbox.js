@@ -17,6 +17,8 @@ const COLUMNS = {
   push: { name: "Push", none: "Nothing pushed yet." },
   telegram: { name: "Telegram", none: "Nothing from the bot yet." },
 };
+// The hub tells so many of each simulator at most: of so many, more may have come.
+const MOST = 100;
 const FORMS = { html: "HTML", text: "Plain text" };
 
 // The simulators tell nobody that something came.
@@ -80,6 +82,11 @@ function Bubble({ message }) {
       <${Time} value=${at} /></p></li>`;
 }
 
+function counted(items) {
+  const isFull = items.some(({ simulator }) => items.filter((one) => one.simulator === simulator).length >= MOST);
+  return isFull ? `latest ${items.length}` : items.length;
+}
+
 function Column({ channel, list, items, chosen }) {
   const { name, none } = COLUMNS[channel];
   const row = (one) =>
@@ -87,7 +94,7 @@ function Column({ channel, list, items, chosen }) {
       ? html`<${MailRow} key=${keyOf(one)} message=${one} chosen=${one === chosen} />`
       : html`<${Bubble} key=${keyOf(one)} message=${one} />`;
   return html`<section class="card outbox-column" aria-labelledby="outbox-${channel}">
-    <h2 id="outbox-${channel}">${name} <span class="muted numbers">${items.length}</span></h2>
+    <h2 id="outbox-${channel}">${name} <span class="muted numbers">${counted(items)}</span></h2>
     ${items.length === 0
       ? html`<p class="muted small outbox-none">${none}</p>`
       : html`<ol class="mail-list" tabindex="0" aria-label="${name}, the latest first">${items.map(row)}</ol>`}

@@ -21,7 +21,11 @@ const SENT = { email: "A link is on its way to", sms: "A code is on its way to" 
 // People write numbers in groups; the hub takes E.164 alone.
 const plain = (channel, address) => (channel === "sms" ? address.replace(/[\s().-]/g, "") : address.trim());
 
-export function Add({ channel, added }) {
+// A code from before may be too old already, while no new one may be asked for.
+const isOpen = ({ verification: asked }, skew) =>
+  Boolean(asked?.asked_at) && asked.tries_left > 0 && Date.parse(asked.expires_at) > Date.now() + skew;
+
+export function Add({ channel, skew, added }) {
   const [draft, setDraft] = useState({ address: "", kind: "token", name: "" });
   const [errors, setErrors] = useState({});
   const [busy, setBusy] = useState(false);
@@ -37,7 +41,7 @@ export function Add({ channel, added }) {
         body: { channel, address: plain(channel, draft.address), ...device },
       });
       setDraft({ ...draft, address: "", name: "" });
-      if (made.verification) notify({ text: `${SENT[channel]} ${made.address}.`, good: true });
+      if (isOpen(made, skew)) notify({ text: `${SENT[channel]} ${made.address}.`, good: true });
       added(made);
     } catch (problem) {
       setErrors(Object.fromEntries(problem.errors?.map(({ path, message }) => [path, message]) ?? []));

@@ -14,8 +14,14 @@ const STATES = {
   active: { label: "In use", tone: "good" },
   retired: { label: "No longer used", tone: "plain" },
 };
-// Verified, but nothing is sent on this channel.
+// Verified, but nothing is sent on this channel, or nothing is wanted there.
 const OFF = { label: "Switched off", tone: "plain" };
+const UNSUBSCRIBED = { label: "Unsubscribed", tone: "warn" };
+const WHY_ALL = { email: ": mails were unsubscribed, reported as spam or came back", sms: ": it answered STOP" };
+const BACK = {
+  email: "To get mails there again, add the address anew below; if a link is sent there, open it.",
+  sms: "To get SMS there again, answer START to one of ours.",
+};
 const WHY = {
   moved: "somebody else signed in on the device",
   bounced: "mails came back",
@@ -27,6 +33,13 @@ export const stopped = (topics) =>
 // A push token tells nobody anything: the device has a name, or its end is shown.
 const short = (address) => (address.length > 40 ? `…${address.slice(-12)}` : address);
 
+const refusesAll = ({ state, unsubscribed }) => state === "active" && unsubscribed.includes("all");
+
+function stateOf(endpoint, used) {
+  if (refusesAll(endpoint)) return UNSUBSCRIBED;
+  return endpoint.state === "active" && !used ? OFF : STATES[endpoint.state];
+}
+
 export const called = ({ channel, name, platform, address }) =>
   name || (channel === "push" && platform) || (channel === "telegram" ? "Telegram chat" : short(address));
 
@@ -37,7 +50,9 @@ function Facts({ endpoint }) {
   return html`<p class="muted small">
       ${more.map((one) => html`<span key=${one}>${one} · </span>`)}added <${Time} value=${added} />
       ${" · "}${used ? html`last used <${Time} value=${used} />` : "not used yet"}</p>
-    ${unsubscribed.length > 0 && html`<p class="muted small">Unsubscribed: ${stopped(unsubscribed)}</p>`}`;
+    ${refusesAll(endpoint)
+      ? html`<p class="small">Nothing is sent there${WHY_ALL[channel] ?? ""}. ${BACK[channel] ?? ""}</p>`
+      : unsubscribed.length > 0 && html`<p class="muted small">Unsubscribed: ${stopped(unsubscribed)}</p>`}`;
 }
 
 function Rename({ endpoint, done }) {
@@ -102,7 +117,7 @@ export function EndpointRow({ endpoint, used, skew, fresh, offered, reload, gone
   const [doing, setDoing] = useState(null);
   const heading = useRef(null);
   const { state, retired_reason: why } = endpoint;
-  const { label, tone } = state === "active" && !used ? OFF : STATES[state];
+  const { label, tone } = stateOf(endpoint, used);
   // The button that was pressed goes; the focus stays at the address it was about.
   const end = (changed) => {
     setDoing(null);

@@ -8,8 +8,8 @@ import { html } from "./html.js";
 import { notify } from "./toasts.js";
 
 const WORDS = {
-  sms: { first: "Send a code", again: "Send a new code", on: "A new code is on its way." },
-  email: { first: "Send a link", again: "Send a new link", on: "A new link is on its way." },
+  sms: { one: "code", first: "Send a code", again: "Send a new code", on: "A new code is on its way." },
+  email: { one: "link", first: "Send a link", again: "Send a new link", on: "A new link is on its way." },
 };
 
 function Again({ endpoint, skew, changed, main }) {
@@ -29,7 +29,7 @@ function Again({ endpoint, skew, changed, main }) {
       changed();
     }
   };
-  const label = verification ? words.again : words.first;
+  const label = verification?.asked_at ? words.again : words.first;
   return html`<button type="button" class="button ${main ? "button-main" : ""}" disabled=${busy || wait > 0}
     onClick=${ask}>${busy ? "Sending…" : label}${wait > 0 && html` <span class="numbers">in ${asClock(wait)}</span>`}
   </button>`;
@@ -95,16 +95,25 @@ function Link({ endpoint, skew }) {
     page it leads to. This page notices.</p>`;
 }
 
+// Without one there is nothing to bring; who has asked too often is told from when on they may again.
+function NoneSent({ endpoint, skew }) {
+  const { channel, verification } = endpoint;
+  const left = useSecondsUntil(verification?.again_at, skew);
+  if (!left) return html`<p role="status">Nothing was sent there yet.</p>`;
+  return html`<p role="status">No ${WORDS[channel].one} was sent there: you have asked for as many as you may for now. You
+    can ask for one from ${dayClock(verification.again_at)} on.</p>`;
+}
+
 // `fresh`: the address was added a moment ago, and its code is what comes next.
 export function VerifyBox({ endpoint, skew, fresh, changed, offered }) {
   const { channel, verification } = endpoint;
-  const over = !verification || verification.tries_left <= 0;
+  const over = !verification?.asked_at || verification.tries_left <= 0;
   const parts = { endpoint, skew, fresh, changed };
   if (!offered) return html`<p class="muted small">It cannot be verified: this hub sends nothing there yet.</p>`;
   return html`<div class="verify-box">
-    ${!verification && html`<p>Nothing was sent there yet.</p>`}
-    ${verification && (channel === "sms" ? html`<${CodeForm} key=${verification.asked_at} ...${parts} />`
-      : html`<${Link} ...${parts} />`)}
+    ${!verification?.asked_at ? html`<${NoneSent} ...${parts} />`
+      : channel === "sms" ? html`<${CodeForm} key=${verification.asked_at} ...${parts} />`
+      : html`<${Link} ...${parts} />`}
     <div class="verify-end"><${Again} ...${parts} main=${over} /><${Trouble} channel=${channel} /></div>
   </div>`;
 }

@@ -1,7 +1,10 @@
 // Many stock clients that come and go, subscribe and unsubscribe at random, and tell what they see.
 //
-// The first line of stdin says who they are. Then each line is a word: "rest" (change nothing any more), "end".
-// Each line of stdout holds what happened since the last one, in order, and how many sockets are not at rest.
+// The first line of stdin says who they are, and in which file they report, in order, one line for each moment.
+// Then each line is a word: "rest" (change nothing any more), "word 3" (each socket reports how many lines it has
+// reported before this one, and whether it is at rest), "end".
+// Each line of stdout says how many lines are in the file, and how many sockets are not at rest.
+import { appendFileSync, openSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { Manager } from "socket.io-client";
 
@@ -10,6 +13,7 @@ const AGAIN_MS = 200;
 const NAMESPACES = ["/feed", "/notifications", "/live"];
 
 const told = [];
+let written = 0;
 const places = [];
 let resting = false;
 
@@ -69,6 +73,7 @@ class Place {
     this.wanted = new Set();
     this.changes = [];
     this.number = 0;
+    this.lines = 0;
     this.waiting = false;
     this.socket = manager.socket(namespace, { auth: { token, recovery: true } });
     this.watch();
@@ -80,7 +85,12 @@ class Place {
   }
 
   tell(kind, ...more) {
+    this.lines += 1;
     tell(this.client, this.namespace, kind, Date.now(), ...more);
+  }
+
+  say(word) {
+    tell(this.client, this.namespace, "word", Date.now(), word, this.lines, this.atRest);
   }
 
   watch() {
@@ -162,25 +172,29 @@ class Place {
 
 const idOf = (room) => room.slice(room.indexOf(":") + 1);
 
-function flush() {
+function flush(file) {
   if (told.length === 0 && !resting) return;
+  appendFileSync(file, told.map((moment) => `${JSON.stringify(moment)}\n`).join(""));
+  written += told.splice(0).length;
   const busy = places.filter((place) => !place.atRest).length;
-  process.stdout.write(`${JSON.stringify({ told: told.splice(0), busy })}\n`);
+  process.stdout.write(`${JSON.stringify({ told: written, busy })}\n`);
 }
 
 function rest() {
   resting = true;
-  for (const { client, namespace, wanted } of places) tell(client, namespace, "wants", Date.now(), [...wanted]);
+  for (const place of places) place.tell("wants", [...place.wanted]);
 }
 
 let begun = false;
 for await (const line of createInterface({ input: process.stdin })) {
   if (!begun) {
-    const { people, rooms } = JSON.parse(line);
+    const { people, rooms, reports } = JSON.parse(line);
+    const file = openSync(reports, "a");
     people.map((one) => new Person(one, rooms)).forEach((person) => person.start());
-    setInterval(flush, FLUSH_MS);
+    setInterval(() => flush(file), FLUSH_MS);
     begun = true;
   } else if (line === "rest") rest();
+  else if (line.startsWith("word ")) for (const place of places) place.say(Number(line.slice(5)));
   else break;
 }
 process.exit(0);
