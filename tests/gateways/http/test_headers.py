@@ -98,12 +98,14 @@ async def test_a_listed_origin_may_use_the_interface(gateway: Gateway) -> None:
         assert "Access-Control-Allow-Origin" not in foreign.headers
 
 
-@pytest.mark.parametrize("path", ["/u/one-time-link", "/verify/one-time-link"])
+@pytest.mark.parametrize(
+    ("path", "choice"), [("/u/one-time-link", "stop"), ("/verify/one-time-link", "confirm")]
+)
 async def test_the_forms_of_our_own_pages_are_posted_without_a_warning(
-    nobody: Caller, lines: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, path: str
+    nobody: Caller, lines: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, path: str, choice: str
 ) -> None:
     monkeypatch.setattr("gateways.address.say._quiet_until", 0.0)
-    answered = await nobody.post(path, data={"choice": "confirm"}, headers={"Origin": "null"})
+    answered = await nobody.post(path, data={"choice": choice}, headers={"Origin": "null"})
     assert answered.status == 404
     assert "Access-Control-Allow-Origin" not in answered.headers
     assert [line["event"] for line in lines] == ["request"]
