@@ -62,7 +62,7 @@ async def test_very_many_members_cost_little_and_are_told_shortly(service: Calle
         assert answered.status == 422
         assert len(answered.json["errors"]) <= 100
         assert len(answered.body) < 20_000
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 20  # each by itself would take minutes
 
 
 async def test_a_body_that_does_not_come_is_408(
