@@ -10,7 +10,7 @@ import aiofastnet
 # A search for garbage stops every socket and event, for as long as there is much that is alive. So what is
 # new is looked at often, a little at a time, and what has survived that twice never again in practice: what
 # is there after the start stays anyway, and connections are freed by reference counts.
-THRESHOLDS: Final = (2_000, 2, 100_000)
+THRESHOLDS: Final = (10_000, 5, 10_000)
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
