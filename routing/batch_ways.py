@@ -18,7 +18,7 @@ from routing.preparing import Prepared
 from routing.ways import GAVE_UP, LaneParts, Way, unexpected
 from schemas.db import Connection
 from schemas.ids import uuid7
-from schemas.store.deliveries import Outcome
+from schemas.store.deliveries import Delivery, Outcome
 from schemas.store.email_batches import Batch, EmailBatches
 from schemas.store.providers import Gate
 
@@ -153,7 +153,8 @@ class BatchWay(Way):
             ]
             if refused:
                 members = await self._deliveries.get_many(tx, [*refused])
-                outcomes += [self._put_back(one, refused[one.id], now) for one in members]
+                repeated = batch.attempts > 1  # an earlier attempt may have been taken
+                outcomes += [self._refused_alone(one, refused[one.id], now, repeated) for one in members]
             await self._deliveries.finish(tx, str(batch.id), outcomes, now)
         answered = zip(batch.mails, came, strict=True)
         await self._retire(
@@ -161,6 +162,11 @@ class BatchWay(Way):
         )
         self._size = min(self._many.most, 2 * self._size)
         self._came_after(now - batch.created_at)
+
+    def _refused_alone(self, one: Delivery, error: DeliveryError, now: datetime, repeated: bool) -> Outcome:
+        if repeated and not isinstance(error, MessageRejectedError):
+            return self._outcome(one.id, "unknown", error, reason=error.outcome)
+        return self._put_back(one, error, now)
 
     async def _failed_as_whole(
         self, tx: Connection, batch: Batch, error: DeliveryError, now: datetime

@@ -266,5 +266,5 @@ def _wrong(mail: Mapping[str, Any], modes: Mapping[str, Mode], own: Collection[s
         return "Missing `html` or `text` field"
     mode = modes.get(to[0])
     if mode in APART and to[0] in own:
-        return "Too many requests" if mode == "quota" else "Internal server error"
+        return "Too many requests" if mode == "quota" else "Not taken in time, try again"
     return "The address is not taken" if mode == "reject" else None

@@ -33,8 +33,8 @@ OURS: Final = frozenset(
 )
 
 
-# What is said of one mail in a batch has no name of its own; these mean that another time may do.
-NOT_NOW: Final = ("too many requests", "rate limit", "quota", "try again", "internal server error")
+# What is said of one mail in a batch has no name of its own; these say that it was not taken this time.
+NOT_NOW: Final = ("too many requests", "rate limit", "quota", "try again")
 
 
 class UnreachableError(Exception):

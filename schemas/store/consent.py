@@ -93,11 +93,12 @@ SELECT {COLUMNS} FROM consent
 WHERE channel = $1 AND address IN ($2, {DIGEST.format(channel="$1", address="$2")}) ORDER BY n DESC LIMIT $3
 """
 # What a person wrote, and what nobody signed of addresses that they have proved, also under their digests:
-# who only names the address of somebody else must not learn what is refused there.
+# who only names the address of somebody else, or had it once, must not learn what is refused there.
 OF_USER: Final = f"""
 WITH mine AS (
     SELECT DISTINCT channel, CASE channel WHEN 'email' THEN lower(address) ELSE address END AS address
-    FROM endpoints WHERE user_id = $1 AND verified_at IS NOT NULL
+    FROM endpoints WHERE user_id = $1 AND verified_at IS NOT NULL AND (state = 'active'
+        OR state = 'retired' AND coalesce(retired_reason, '') NOT IN ('removed', 'replaced'))
 ), written AS (
     SELECT channel, address, address AS clear FROM mine
     UNION ALL SELECT channel, {DIGEST.format(channel="channel", address="address")}, address FROM mine
