@@ -291,3 +291,13 @@ async def test_an_erased_person_takes_along_the_batch_and_nobody_else(post: Post
     post.clock.goes_on(minutes=5)
     await post.empty()
     assert resend.messages == []
+
+
+async def test_of_a_repeated_batch_nobody_knows_what_is_not_taken_now(post: Post, resend: Resend) -> None:
+    resend.behave("timeout", times=1)
+    await tipped(post, "ann", "bob")
+    await post.turn()
+    resend.behave("quota", "bob@example.com")
+    post.clock.goes_on(seconds=10)
+    await post.empty()
+    assert await statuses(post.pool) == {"ann": ("sent", None), "bob": ("unknown", "unavailable")}

@@ -47,3 +47,14 @@ async def test_my_export_holds_what_nobody_signed_of_my_addresses(
     assert [one["topic"] for one in shown] == ["", "", "", "tips"]
     assert shown[0]["at"] > shown[-1]["at"]
     assert len(await ledger.of_user(gateway.pool, "bob")) == 3
+
+
+@pytest.mark.parametrize(("reason", "shown"), [("gone", 1), ("removed", 0), ("replaced", 0)])
+async def test_what_came_of_an_address_after_it_was_mine_is_not_in_my_export(
+    nobody: Caller, gateway: Gateway, reason: str, shown: int
+) -> None:
+    await reachable(gateway)
+    await gateway.pool.execute("UPDATE endpoints SET state = 'retired', retired_reason = $1", reason)
+    async with gateway.pool.acquire() as tx:
+        await gateway.notifying.consents.stop(tx, Scope("email", MAIL, ""), source="link", user=None)
+    assert len((await nobody.being("ann").get("/v1/me/export")).json["consent"]) == shown
