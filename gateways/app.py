@@ -2,16 +2,26 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
+import structlog
 from aiohttp import web
 
+from bus.push_log import PushTail
 from bus.tasks import cancel, spawn
 from gateways.gateway import Gateway
 from gateways.http.application import http_application
 from gateways.sockets.server import HubSockets, attach
+from schemas.errors import ExplainedError
 
-CATCH_UP_S: Final = 30.0
+log = structlog.get_logger(__name__)
+
+STUCK_S: Final = 30.0
+
+
+class StuckError(ExplainedError):
+    """What happened before this process began cannot be read."""
 
 
 def create_app(gateway: Gateway) -> web.Application:
@@ -30,8 +40,26 @@ async def _following(gateway: Gateway, sockets: HubSockets) -> AsyncIterator[Non
         spawn(gateway.viewers.run(), name="viewer counts"),
     ]
     try:
-        async with asyncio.timeout(CATCH_UP_S):
-            await gateway.push.caught_up.wait()  # or those who come would hear of what was long ago
+        await caught_up(gateway.push)  # or those who come would hear of what was long ago
         yield
     finally:
         await cancel(*running)
+
+
+async def caught_up(push: PushTail, stuck_s: float = STUCK_S) -> None:
+    """Wait until all is read that was there before us, however much it is.
+
+    Raises StuckError when nothing came for `stuck_s` seconds.
+    """
+    while not push.caught_up.is_set():
+        position = push.position
+        with suppress(TimeoutError):
+            async with asyncio.timeout(stuck_s):
+                await push.caught_up.wait()
+                return
+        if push.position == position:
+            raise StuckError(
+                f"for {stuck_s:.0f} s nothing could be read of what happened lately (it stands at "
+                f"{position or 'the beginning'}): is PostgreSQL slow to answer, or this machine overloaded?"
+            )
+        log.info("still reading what happened lately", position=push.position)

@@ -24,7 +24,8 @@ from schemas.errors import ExplainedError
 
 log = structlog.get_logger(__name__)
 
-START_S: Final = 60.0
+START_S: Final = 300.0
+"""It gives up by itself when it gets no further; who has much to read at first may take its time."""
 END_S: Final = 30.0
 STEADY_S: Final = 10.0
 """Who lived longer is replaced at once; the others after a pause that grows."""

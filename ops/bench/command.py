@@ -1,10 +1,8 @@
 """Owns `hub bench …`: options in, tables or JSON out, exit code 1 when anything was lost."""
 
 import json
-import signal
 from collections.abc import Callable
 from functools import wraps
-from types import FrameType
 from typing import Any
 
 import click
@@ -21,6 +19,7 @@ from ops.bench.fanout import FanoutOptions, run_fanout
 from ops.bench.fanout import quick as quick_fanout
 from ops.bench.growth import GrowthOptions, run_growth
 from ops.bench.growth import quick as quick_growth
+from ops.bench.interrupt import end_like_ctrl_c
 from ops.bench.recovery import RecoveryOptions, run_recovery
 from ops.bench.recovery import quick as quick_recovery
 from ops.bench.report import Report
@@ -78,7 +77,7 @@ def _reporting(measure: Callable[..., Report]) -> Command:
 @click.group()
 def bench() -> None:
     """Measure the hub beside its peers, on this machine, with services of its own."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_like_ctrl_c()
     configure("warning", "console")  # on stderr: stdout is the report's
 
 
@@ -206,8 +205,3 @@ def show(report: Report, *, as_json: bool) -> None:
 
 def _say(line: str) -> None:
     click.echo(line, err=True)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End like Ctrl-C does, which ends every child on the way out."""
-    raise KeyboardInterrupt

@@ -2,9 +2,7 @@
 
 import json
 import secrets
-import signal
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -42,11 +40,12 @@ def sockets(
     each that did not must have been told.
     """
     from ops.bench.errors import BenchError
+    from ops.bench.interrupt import end_like_ctrl_c
     from ops.chaos.course import Options
     from ops.chaos.run import run_sockets
     from ops.logs import configure
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_like_ctrl_c()
     configure("error", "console")
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
     options = Options(seed=chosen, seconds=minutes * 60, clients=clients, rate=rate)
@@ -61,8 +60,3 @@ def sockets(
 
 def _say(line: str) -> None:
     click.echo(line, err=True)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End like Ctrl-C does, which ends every child on the way out."""
-    raise KeyboardInterrupt

@@ -24,7 +24,7 @@ def test_a_quick_run_moves_every_event_on_every_way() -> None:
         ("post to sockets", "p99_us", 50)
     ]
     for way in ways:
-        assert report["summary"][way]["hub_to"]["redis-py"]["cpu_us_per_event"]["median"] > 0
+        assert set(report["summary"][way]["servers"]) == {"hub", "redis-py"}
 
 
 def test_entries_follow_each_other() -> None:

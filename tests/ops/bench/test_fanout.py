@@ -31,7 +31,6 @@ def test_a_quick_run_beside_node_loses_nothing_and_reports_everything() -> None:
         summary = report["summary"][name]
         assert set(summary["servers"]) == {"hub", "node", "node-adapter"}
         for peer in ("node", "node-adapter"):
-            assert summary["hub_to"][peer]["cpu_us_per_delivery"]["median"] > 0
             assert summary["hub_to"][peer]["p99_us"]["median"] > 0
     assert {"hub", "python", "valkey", "node", "socket.io"} <= set(report["versions"])
     assert "@socket.io/redis-streams-adapter" in report["versions"]

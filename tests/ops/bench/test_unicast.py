@@ -14,8 +14,8 @@ def test_a_quick_run_delivers_each_event_to_one_client() -> None:
     assert phases(report) == [("hub", names), ("node", names)]
     for run in report["runs"]:
         for phase in run["phases"][1:]:
-            assert phase["received"] == phase["expected"] == phase["published"] > 50
-    assert report["summary"]["500/s"]["hub_to"]["node"]["cpu_us_per_delivery"]["median"] > 0
+            assert phase["received"] == phase["expected"] == phase["published"] > 0
+    assert report["summary"]["500/s"]["hub_to"]["node"]["p99_us"]["median"] > 0
     assert [goal["phase"] for goal in report["goals"]] == ["500/s"]
 
 
