@@ -6,7 +6,8 @@ setInterval(() => {
   now.value = Date.now();
 }, 10_000);
 
-const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+// With its zone: it is what one looks at to be sure.
+const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const CLOCK = new Intl.DateTimeFormat(undefined, {
@@ -18,6 +19,8 @@ const CLOCK = new Intl.DateTimeFormat(undefined, {
 
 const MINUTES = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
+// The zone in which all times are shown: this device's, which need not be the one of somebody's quiet hours.
+export const timeZone = FULL.resolvedOptions().timeZone.replaceAll("_", " ");
 export const fullTime = (time) => FULL.format(new Date(time));
 export const dayMonth = (time) => DAY.format(new Date(time));
 

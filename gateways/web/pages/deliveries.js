@@ -1,7 +1,7 @@
 // Owns the admins' page of deliveries: what is under way, what failed and why, and new attempts for it.
 import { useEffect, useRef } from "preact/hooks";
 import { get, request, withQuery } from "../api.js";
-import { dayClock } from "../format.js";
+import { dayClock, timeZone } from "../format.js";
 import { usePages } from "../pages.js";
 import { go, route } from "../router.js";
 import { bind } from "../shortcuts.js";
@@ -148,7 +148,7 @@ export function DeliveriesPage() {
   const show = (changed) => go(withQuery("/deliveries", { ...filters, ...changed }), { replace: true });
   return html`<section class="wide" aria-label="Deliveries">
     <header class="page-head"><div class="grow"><h1>Deliveries</h1>
-      <p class="muted">What is sent to whom, what became of it, and why.</p></div>
+      <p class="muted">What is sent to whom, what became of it, and why. Times are those of ${timeZone}.</p></div>
       <button type="button" class="button button-small" disabled=${list.loading} onClick=${list.reload}>Refresh</button>
     </header>
     <${Filters} filters=${filters} change=${show} />

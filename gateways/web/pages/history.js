@@ -1,6 +1,6 @@
 // Owns the page that says what reached this person, what did not, and why.
 import { useEffect } from "preact/hooks";
-import { dayClock, fullTime } from "../format.js";
+import { dayClock, fullTime, timeZone } from "../format.js";
 import { usePages } from "../pages.js";
 import { channel, reason, reasonThen, topic } from "../topics.js";
 import { Spinner, Time } from "../ui/bits.js";
@@ -52,7 +52,8 @@ export function HistoryPage() {
   }, []);
   return html`<section class="column column-wide">
     <header class="page-head"><div class="grow"><h1>What reached me</h1>
-      <p class="muted">Every way a notification could have taken to you, whether it took it, and why.</p></div>
+      <p class="muted">Every way a notification could have taken to you, whether it took it, and why.
+        Times are those of ${timeZone}.</p></div>
       <button type="button" class="button button-small" disabled=${list.loading} onClick=${list.reload}>Refresh</button>
     </header>
     <${List} list=${list} />
