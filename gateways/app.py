@@ -46,20 +46,21 @@ async def _following(gateway: Gateway, sockets: HubSockets) -> AsyncIterator[Non
         await cancel(*running)
 
 
-async def caught_up(push: PushTail, stuck_s: float = STUCK_S) -> None:
+async def caught_up(push: PushTail) -> None:
     """Wait until all is read that was there before us, however much it is.
 
-    Raises StuckError when nothing came for `stuck_s` seconds.
+    Raises StuckError when nothing came for STUCK_S seconds.
     """
-    while not push.caught_up.is_set():
+    while True:
         position = push.position
         with suppress(TimeoutError):
-            async with asyncio.timeout(stuck_s):
+            async with asyncio.timeout(STUCK_S):
                 await push.caught_up.wait()
-                return
+        if push.caught_up.is_set():
+            return
         if push.position == position:
             raise StuckError(
-                f"for {stuck_s:.0f} s nothing could be read of what happened lately (it stands at "
-                f"{position or 'the beginning'}): is PostgreSQL slow to answer, or this machine overloaded?"
+                f"no event could be read for {STUCK_S:g} s (the last one was number {position or 0}): see "
+                "whether PostgreSQL answers slowly or this machine is overloaded, and start again"
             )
-        log.info("still reading what happened lately", position=push.position)
+        log.info("reading what happened before the start", number=push.position)

@@ -17,9 +17,9 @@ from bots.polling import Polling
 from bots.replies import Replies
 from bots.updates import Handling
 from bus.tasks import cancel, forever, spawn
-from ops.run import on_signal
 from ops.sending import dispatcher, senders
 from ops.settings import Settings, SettingsError
+from ops.stopping import stoppable
 from ops.wiring import Base, base
 from routing.channels.telegram import TelegramChannel
 from routing.dispatcher import Sender
@@ -37,10 +37,10 @@ AGAIN_S: Final = 5.0
 
 async def bot(settings: Settings) -> None:
     """Be the bot until a signal ends it. Raises SettingsError where there is none."""
-    stop = on_signal()
-    async with base(settings) as parts, bots(parts):
-        log.info("the bot works", worker=parts.name)
-        await stop.wait()
+    with stoppable() as stop:
+        async with base(settings) as parts, bots(parts):
+            log.info("the bot works", worker=parts.name)
+            await stop.wait()
 
 
 @asynccontextmanager

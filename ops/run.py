@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import resource
-import signal
 import socket
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
@@ -16,13 +15,13 @@ from gateways.app import create_app
 from gateways.http.connections import BACKLOG, Patience, served
 from ops.loop import settle
 from ops.settings import Settings, SettingsError
+from ops.stopping import stoppable
 from ops.wiring import base, doors, workers
 
 log = structlog.get_logger(__name__)
 
 READY_S: Final = 30.0
 FILES_APART: Final = 200  # for all that is no connection of a client, the database's pool aside
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 Ready = Callable[[str], None]
 Beside = Callable[[], Coroutine[Any, Any, None]]
@@ -57,25 +56,26 @@ def url_of(listening: socket.socket) -> str:
 
 async def serve(settings: Settings, listening: socket.socket, ready: Ready) -> None:
     """Be the doors until a signal ends it."""
-    stop, patience = on_signal(), patience_of(settings)
+    patience = patience_of(settings)
     tell_few_files(settings, patience)
-    async with (
-        base(settings) as parts,
-        doors(parts) as gateway,
-        served(create_app(gateway), listening, patience),
-    ):
-        settle()
-        ready(url_of(listening))
-        await stop.wait()
+    with stoppable() as stop:
+        async with (
+            base(settings) as parts,
+            doors(parts) as gateway,
+            served(create_app(gateway), listening, patience),
+        ):
+            settle()
+            ready(url_of(listening))
+            await stop.wait()
 
 
 async def work(settings: Settings) -> None:
     """Be the relay, the groups and the maintenance until a signal ends it."""
-    stop = on_signal()
-    async with base(settings) as parts, workers(parts):
-        settle()
-        log.info("working", worker=parts.name)
-        await stop.wait()
+    with stoppable() as stop:
+        async with base(settings) as parts, workers(parts):
+            settle()
+            log.info("working", worker=parts.name)
+            await stop.wait()
 
 
 async def everything(
@@ -92,9 +92,10 @@ async def everything(
 
     Simulated providers run in `beside`: they answer until the last call of ours and of the bot has ended.
     """
-    stop, patience = on_signal(), patience_of(settings)
+    patience = patience_of(settings)
     tell_few_files(settings, patience)
     async with AsyncExitStack() as stack:
+        stop = stack.enter_context(stoppable())
         parts = await stack.enter_async_context(base(settings))
         gateway = await stack.enter_async_context(doors(parts, dev_secret=dev_secret, simulators=simulators))
         sending = await stack.enter_async_context(workers(parts, url=url_of(listening)))
@@ -110,9 +111,14 @@ async def everything(
 
 
 async def _until_ready(checks: Any) -> None:
-    async with asyncio.timeout(READY_S):
-        for check in checks.values():
-            await check()
+    for name, check in checks.items():
+        try:
+            async with asyncio.timeout(READY_S):
+                await check()
+        except TimeoutError:
+            raise SettingsError(
+                f"{name} did not answer within {READY_S:.0f} s: `hub doctor` says more"
+            ) from None
 
 
 def patience_of(settings: Settings) -> Patience:
@@ -146,18 +152,3 @@ def raise_file_limit(wanted: int) -> int:
         log.warning("the limit of open files stays", files=soft, error=str(error))
         return soft
     return target
-
-
-def on_signal() -> asyncio.Event:
-    """Take SIGINT and SIGTERM from now on: the first sets the event, a second ends the process at once."""
-    loop, asked = asyncio.get_running_loop(), asyncio.Event()
-
-    def stop() -> None:
-        log.info("stopping")
-        asked.set()
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
-
-    for number in SIGNALS:
-        loop.add_signal_handler(number, stop)
-    return asked

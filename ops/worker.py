@@ -18,8 +18,9 @@ from ops.effective import effective
 from ops.line import LowerEnd
 from ops.logs import configure
 from ops.loop import run, settle
-from ops.run import on_signal, patience_of
+from ops.run import patience_of
 from ops.settings import Settings
+from ops.stopping import stoppable
 from ops.wiring import base, doors
 from schemas.errors import ExplainedError
 
@@ -28,23 +29,23 @@ METRICS = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it when it is im
 
 async def serve(settings: Settings, number: int, file: int, metrics: Path) -> None:
     """Be the doors for the connections that come down the line, until that says to end."""
-    stop = on_signal()
-
-    def alone() -> None:
-        """Let the clients go; but if that is under way, somebody is in a hurry."""
-        shutil.rmtree(metrics, ignore_errors=True)
-        if stop.is_set():
-            os._exit(1)
-        stop.set()
-
     patience = replace(patience_of(settings), passed=True)
     async with AsyncExitStack() as stack:
+        stop = stack.enter_context(stoppable())
+
+        def alone() -> None:
+            """Let the clients go; but if that is under way, somebody is in a hurry."""
+            shutil.rmtree(metrics, ignore_errors=True)
+            if stop.is_set():
+                os._exit(1)
+            stop.ask()
+
         parts = await stack.enter_async_context(base(settings))
         gateway = await stack.enter_async_context(doors(parts))
         config = replace(gateway.config, session_prefix=f"{number}-", shared_metrics=metrics)
         app = create_app(replace(gateway, config=config))
         door = await stack.enter_async_context(opened(app, patience))
-        line = LowerEnd(socket.socket(fileno=file), door, drain=stop.set, alone=alone)
+        line = LowerEnd(socket.socket(fileno=file), door, drain=stop.ask, alone=alone)
         telling = spawn(line.tell(lambda: door.open), name="connections")
         stack.push_async_callback(cancel, telling)
         settle()

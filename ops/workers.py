@@ -16,8 +16,9 @@ from prometheus_client.multiprocess import mark_process_dead
 from bus.tasks import cancel, spawn
 from ops.line import UpperEnd
 from ops.metrics import shared_folder
-from ops.run import FILES_APART, Ready, on_signal, patience_of, raise_file_limit, tell_few_files, url_of
+from ops.run import FILES_APART, Ready, patience_of, raise_file_limit, tell_few_files, url_of
 from ops.settings import Settings
+from ops.stopping import on_signal
 from ops.switch import MOST_SILENT, Switch
 from ops.worker import METRICS
 from schemas.errors import ExplainedError
@@ -25,7 +26,7 @@ from schemas.errors import ExplainedError
 log = structlog.get_logger(__name__)
 
 START_S: Final = 300.0
-"""It gives up by itself when it gets no further; who has much to read at first may take its time."""
+"""Longer than any start should take, also with much to read; one that cannot read says so sooner."""
 END_S: Final = 30.0
 STEADY_S: Final = 10.0
 """Who lived longer is replaced at once; the others after a pause that grows."""
@@ -77,7 +78,7 @@ class Worker:
     async def let_go(self) -> None:
         """Have it let its clients go and end, in bounded time."""
         self.kept = False
-        if not self.line.drain():
+        if not (self.line.ready and self.line.drain()):  # who still starts does not listen yet
             with suppress(ProcessLookupError):  # it ends in this moment
                 self.process.terminate()
         try:
@@ -103,7 +104,8 @@ class Workers:
 
     async def run(self, listening: socket.socket, ready: Ready) -> None:
         """Serve until a signal ends it; SIGHUP restarts one worker after the other."""
-        stop, again = on_signal(), asyncio.Event()
+        stop, again = asyncio.Event(), asyncio.Event()
+        on_signal(stop.set)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, again.set)
         switch = Switch(listening, self._choose)
         began = asyncio.Event()
@@ -179,6 +181,8 @@ class Workers:
         with suppress(TimeoutError):
             async with asyncio.timeout(START_S):
                 await worker.settled.wait()
+        if not worker.settled.is_set():
+            log.error("a worker was not ready in time, and is killed", number=worker.number, seconds=START_S)
         worker.kept = worker.number in self._alive and worker.line.ready
         if not worker.kept:
             with suppress(ProcessLookupError):

@@ -166,8 +166,8 @@ async def opened(app: web.Application, patience: Patience) -> AsyncIterator[Door
     door = Door(patience)
     app.on_response_prepare.append(door.say_last)
     runner = _Runner(app, door)
-    await runner.setup()
     try:
+        await runner.setup()  # what has begun when this fails is ended, too
         door.server = runner.server
         yield door
     finally:

@@ -19,8 +19,8 @@ const CLOCK = new Intl.DateTimeFormat(undefined, {
 
 const MINUTES = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
-// The zone in which all times are shown: this device's, which need not be the one of somebody's quiet hours.
-export const timeZone = FULL.resolvedOptions().timeZone.replaceAll("_", " ");
+// The zone of all times written here: this device's, which need not be the one of somebody's quiet hours.
+export const timeZone = (FULL.resolvedOptions().timeZone ?? "this device").replaceAll("_", " ");
 export const fullTime = (time) => FULL.format(new Date(time));
 export const dayMonth = (time) => DAY.format(new Date(time));
 

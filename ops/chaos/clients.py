@@ -121,7 +121,8 @@ class Clients:
         with suppress(OSError):
             await self._say("end")
         try:
-            await asyncio.wait_for(self._process.wait(), END_S)
+            async with asyncio.timeout(END_S):
+                await self._process.wait()
         except TimeoutError:
             self._process.kill()
             await self._process.wait()

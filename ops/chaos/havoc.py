@@ -41,7 +41,8 @@ class Havoc:
         """Wait until everything is back. Raises what kept it from coming back."""
         self._over = True
         try:
-            await asyncio.wait_for(asyncio.gather(*self._under_way), HEAL_S)
+            async with asyncio.timeout(HEAL_S):
+                await asyncio.gather(*self._under_way)
         except TimeoutError:
             raise BenchError(f"the house was not whole again after {HEAL_S:.0f} s") from None
 

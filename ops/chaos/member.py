@@ -13,7 +13,7 @@ import psutil
 from ops.bench.children import Child, answers, running
 from ops.bench.errors import BenchError
 
-START_S: Final = 60.0
+START_S: Final = 300.0  # one that starts is followed as long as it gets further, and says when it does not
 LOOK_S: Final = 0.05
 
 

@@ -12,8 +12,8 @@ from playwright.async_api import Browser, Error, async_playwright, expect
 from tests.e2e.browser import Api, CuttableLine
 from tests.hubprocess import HubProcess
 
-# The system's Chromium where there is one, otherwise the one `playwright install chromium` brought.
-# The first one has no windows, which cost a third of the CPU and are not seen here.
+# The system's browser where there is one, otherwise the one `playwright install chromium` brought.
+# The first has no windows, which cost a third of the CPU and are not seen here.
 SYSTEM_BROWSERS = tuple(
     f"/usr/bin/{name}"
     for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")

@@ -10,9 +10,11 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
+from bus.push_log import PushTail
 from bus.tasks import spawn
+from gateways import app
 from ops.embedded.data_dir import DataDir
-from ops.run import SIGNALS, bind, on_signal, serve, url_of, work
+from ops.run import bind, serve, url_of, work
 from ops.settings import Auth, Settings, SettingsError
 from schemas.db import Pool
 from tests.hubprocess import HubProcess
@@ -54,14 +56,6 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
         assert url_of(listening) == f"http://[::1]:{listening.getsockname()[1]}"
 
 
-async def test_the_first_signal_asks_and_the_second_is_no_longer_caught() -> None:
-    asked = on_signal()
-    assert not asked.is_set()
-    os.kill(os.getpid(), signal.SIGINT)
-    await asyncio.wait_for(asked.wait(), 10)
-    assert [signal.getsignal(one) for one in SIGNALS] == [signal.default_int_handler, signal.SIG_DFL]
-
-
 async def test_the_doors_say_where_they_are_once_they_answer_and_end_on_a_signal(settings: Settings) -> None:
     said: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = spawn(serve(settings, bind("127.0.0.1", 0), said.set_result), name="serve")
@@ -75,6 +69,45 @@ async def test_the_doors_say_where_they_are_once_they_answer_and_end_on_a_signal
         socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))),
     ):
         pass
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Nobody ever comes to the end of what happened; set once somebody reads."""
+    begun = asyncio.Event()
+
+    async def read_for_ever(_tail: PushTail, _deliver: object, _begin: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(PushTail, "run", read_for_ever)
+    return begun
+
+
+async def test_doors_that_get_no_further_with_what_happened_say_so_and_leave_nothing_behind(
+    settings: Settings, reads: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "STUCK_S", 0.05)
+    before = asyncio.all_tasks()
+
+    why = r"^no event could be read for 0\.05 s .*: see whether PostgreSQL"
+    with bind("127.0.0.1", 0) as listening, pytest.raises(app.StuckError, match=why):
+        await serve(settings, listening, lambda url: None)
+
+    assert reads.is_set()
+    assert asyncio.all_tasks() == before
+
+
+async def test_doors_that_still_read_what_happened_end_on_a_signal(
+    settings: Settings, reads: asyncio.Event
+) -> None:
+    said: list[str] = []
+    with bind("127.0.0.1", 0) as listening:
+        serving = spawn(serve(settings, listening, said.append), name="serve")
+        await asyncio.wait_for(reads.wait(), 30)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(serving, 10)
+    assert said == []
 
 
 async def test_the_other_role_works_until_a_signal_and_gives_its_leases_back(

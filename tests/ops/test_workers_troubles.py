@@ -139,6 +139,29 @@ async def test_a_worker_that_has_ended_already_is_let_go() -> None:
     await worker.let_go()
 
 
+async def test_a_worker_that_still_starts_is_let_go_by_a_signal() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(60)")
+        worker = Worker(1, process, ours)
+        await worker.let_go()
+        assert await worker.ended() == -signal.SIGTERM
+
+
+async def test_a_worker_that_is_not_ready_in_time_is_killed_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, machine: Machine, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("ops.workers.START_S", 0.05)
+    monkeypatch.setattr(Machine, "SCRIPT", "import time; time.sleep(60)  # {}")
+    started = Workers(1, tmp_path, tmp_path)
+
+    with capture_logs() as logs:
+        assert await started._try() is None
+
+    assert "a worker was not ready in time, and is killed" in [one["event"] for one in logs]
+    await end(started)
+
+
 async def test_a_stopped_worker_is_given_nobody_and_replaced(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
