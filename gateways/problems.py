@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateways.tracing import trace_id
 from schemas.events.wire import MAX_ERRORS
-from schemas.events.words import in_words, printable
+from schemas.events.words import in_words, path_of
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -130,17 +130,7 @@ def render(problem: ProblemError) -> web.Response:
 def from_validation(error: ValidationError, prefix: str = "") -> ProblemError:
     """A body or query that does not fit its model."""
     found = error.errors(include_url=False, include_input=False)
-    return invalid([(_path(one["loc"], prefix), in_words(one)) for one in found])
-
-
-def _path(location: Sequence[int | str], prefix: str) -> str:
-    path = prefix
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        else:
-            path += f".{printable(part)}" if path else printable(part)
-    return path
+    return invalid([(path_of(one["loc"], prefix), in_words(one)) for one in found])
 
 
 def _quotable(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -50,7 +49,7 @@ class Collapse:
         self._notifications = Notifications()
         self._decisions = Decisions()
 
-    async def gather(self, tx: Connection, doings: Sequence[Doing], now: datetime) -> dict[Key, Gathered]:
+    async def gather(self, tx: Connection, doings: Sequence[Doing]) -> dict[Key, Gathered]:
         """Put events into the open notifications of people, in their order; opens what is not open.
 
         The decisions upon these events must not be stored yet: whoever is among them counts as another one.
@@ -65,7 +64,7 @@ class Collapse:
         more = [doing for doing in doings if not (found[doing.key].is_new and first[doing.key] is doing)]
         if not more:
             return {key: Gathered(one.notification, True, False) for key, one in found.items()}
-        grown = await self._grown(tx, {key: one.notification for key, one in found.items()}, more, now)
+        grown = await self._grown(tx, {key: one.notification for key, one in found.items()}, more)
         await self._notifications.grow(tx, list(grown.values()))
         return {
             key: Gathered(grown.get(key, one.notification), one.is_new, key in grown)
@@ -73,7 +72,7 @@ class Collapse:
         }
 
     async def _grown(
-        self, tx: Connection, rows: Mapping[Key, StoredNotification], doings: Sequence[Doing], now: datetime
+        self, tx: Connection, rows: Mapping[Key, StoredNotification], doings: Sequence[Doing]
     ) -> dict[Key, StoredNotification]:
         asked = {
             (doing.fresh.user_id, rows[doing.key].id, doing.notification.actor)
@@ -88,13 +87,13 @@ class Collapse:
         for doing in doings:
             row = grown.get(doing.key, rows[doing.key])
             who = (row.user_id, row.id, doing.notification.actor or "")
-            grown[doing.key] = _with(row, doing, who in counted, names, now)
+            grown[doing.key] = _with(row, doing, who in counted, names)
             counted.add(who)
         return grown
 
 
 def _with(
-    row: StoredNotification, doing: Doing, is_known: bool, names: Mapping[str, str], now: datetime
+    row: StoredNotification, doing: Doing, is_known: bool, names: Mapping[str, str]
 ) -> StoredNotification:
     """A notification with one event more."""
     notification, headline = doing.notification, doing.notification.headline
@@ -115,7 +114,7 @@ def _with(
         actors=actors,
         count=count,
         event_ids=_with_event(row.event_ids, notification.event_id),
-        updated_at=max(now, row.updated_at),
+        updated_at=max(doing.fresh.created_at, row.updated_at),
     )
 
 

@@ -6,7 +6,7 @@ Router and walker both write through this. What the inbox gets is delivered by t
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -29,6 +29,8 @@ from schemas.store.digests import Digests, NewItem
 from schemas.store.notifications import NAMES, Notifications, StoredNotification
 
 IN_APP: Final = "in_app"
+TICK: Final = timedelta(microseconds=1)
+"""Between the notifications of events that are told of at once: an inbox shows the latest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,6 @@ class Teller:
                 for to, c in one.choices
                 if c.in_app
             ],
-            now,
         )
         written = _Written()
         for one in chosen:
@@ -114,7 +115,7 @@ class Teller:
     async def _chosen(self, tx: Connection, tellings: Sequence[Telling], now: datetime) -> list[_Chosen]:
         """Choose for whoever was not told of the event yet."""
         told = await self._told(tx, tellings)
-        chosen = []
+        chosen: list[_Chosen] = []
         for telling in tellings:
             choices, event_id = (
                 Choices(telling.notification, now, self._channels),
@@ -126,7 +127,8 @@ class Teller:
                     told.add((event_id, to.user))
                     picked.append((to, choices.of(to)))
             if picked:
-                chosen.append(_Chosen(telling.notification, _fresh(telling.notification, now), picked))
+                at = now + len(chosen) * TICK
+                chosen.append(_Chosen(telling.notification, _fresh(telling.notification, at), picked))
         return chosen
 
     async def _told(self, tx: Connection, tellings: Sequence[Telling]) -> set[tuple[UUID, str]]:

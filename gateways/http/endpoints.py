@@ -17,6 +17,7 @@ from pydantic import (
 
 from gateways.gateway import Notifying
 from gateways.http.body import JSON, MERGE_PATCH, JsonBody
+from gateways.http.cursors import Cursor, cursor_of
 from gateways.http.endpoint_shown import (
     EndpointPage,
     EndpointShown,
@@ -81,13 +82,30 @@ class EndpointChanges(BaseModel):
     name: Line | None = Field(None, description="what I call it", examples=["My old phone"])
 
 
-async def list_endpoints(call: Call[None, None]) -> web.Response:
+class EndpointsWanted(BaseModel):
+    """Which of my endpoints."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    limit: int | None = Field(None, ge=1, le=200, description="all of them, if it is not named")
+    cursor: Cursor | None = Field(None, description="`next` of the page before")
+
+
+async def list_endpoints(call: Call[EndpointsWanted, None]) -> web.Response:
     notifying, pool, user = call.gateway.notifying, call.gateway.pool, call.principal.id
-    found = [one for one in await notifying.endpoints.of_user(pool, user) if is_shown(one)]
+    limit, after = call.query.limit, call.query.cursor
+    found = [
+        one
+        for one in await notifying.endpoints.of_user(pool, user)
+        if is_shown(one) and (after is None or (one.created_at, one.id) > after)
+    ]
+    last = found[limit - 1] if limit is not None and len(found) > limit else None
+    found = found[:limit]
     refused = await notifying.ledger.refused(pool, {(one.channel, one.address) for one in found})
     standings = await verifying(call).standings(pool, user, waiting(call, found))
     items = [shown_endpoint(one, refused, standings.get(one.id)) for one in found]
-    return answer({"items": items, "next": None, "channels": list(call.gateway.config.channels)})
+    following = cursor_of(last.created_at, last.id) if last else None
+    return answer({"items": items, "next": following, "channels": list(call.gateway.config.channels)})
 
 
 async def add_endpoint(call: Call[None, EndpointGiven]) -> web.Response:
@@ -228,7 +246,8 @@ ROUTES = (
         summary="List my endpoints",
         tag="me",
         scopes=("user",),
-        replies={200: Reply(description="All of them, the oldest first", model=EndpointPage)},
+        query=EndpointsWanted,
+        replies={200: Reply(description="The oldest first", model=EndpointPage)},
     ),
     Route(
         method="POST",

@@ -1,13 +1,13 @@
 """Owns what a namespace is: the rooms it joins by itself, and a table of the events it understands."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateways.sockets.connection import Session
-from schemas.events.words import in_words, printable
+from schemas.events.words import in_words, path_of
 
 Answer = Mapping[str, Any]
 PayloadT = TypeVar("PayloadT", bound=BaseModel)
@@ -88,7 +88,7 @@ def parse(model: type[PayloadT], arguments: Sequence[Any]) -> PayloadT:
         return model.model_validate(payload)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise RefusedError("invalid", in_words(first), _path(first["loc"])) from None
+        raise RefusedError("invalid", in_words(first), path_of(first["loc"])) from None
 
 
 def _check_size(payload: Mapping[str, Any]) -> None:
@@ -99,7 +99,7 @@ def _check_size(payload: Mapping[str, Any]) -> None:
     for member, value in payload.items():
         room -= _values(value, room)
         if room < 0:
-            raise RefusedError("invalid", f"an event holds at most {VALUES} values", _path([member]))
+            raise RefusedError("invalid", f"an event holds at most {VALUES} values", path_of([member]))
 
 
 def _values(value: object, most: int) -> int:
@@ -113,7 +113,3 @@ def _values(value: object, most: int) -> int:
                 break
             waiting.extend(one.values() if isinstance(one, dict) else one)
     return count
-
-
-def _path(parts: Iterable[object]) -> str:
-    return ".".join(printable(str(part)) for part in parts)

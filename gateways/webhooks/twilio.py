@@ -94,7 +94,7 @@ class TwilioHook:
             raise bad_request("the field `MessageSid` is missing, or no name of a message")
         if status is not None and not re.fullmatch(r"[a-z_-]{1,32}", status):
             raise bad_request("the field `MessageStatus` is not a status")
-        if account in sids and form.get("AccountSid") != sids[account]:
+        if account in sids and form.get("AccountSid", sids[account]) != sids[account]:
             raise forged()  # our secret, and yet not our account: a mixture that nobody configured
         said: dict[str, Any] = {**form, "account": account, "delivery": _delivery(url)}
         return Webhook(f"{sid}:{status or 'inbound'}", said)

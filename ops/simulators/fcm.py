@@ -78,7 +78,7 @@ class FcmSimulator(Simulator):
                 id=name,
                 address=address,
                 at=self.at(),
-                text=str(words.get("body") or ""),
+                text=str(words.get("body") or words.get("title") or ""),  # as a device shows a title alone
                 subject=words.get("title"),
                 raw=asked,
             )

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from schemas.events.base import ENVELOPE, Envelope
-from schemas.events.words import in_words, printable
+from schemas.events.words import in_words, path_of, printable
 
 _PROTOCOL: Final = frozenset({"specversion", "type", "datacontenttype", "data"})
 _KNOWN: Final = ENVELOPE | _PROTOCOL
@@ -74,6 +74,6 @@ def _unknown_members(
 def value_errors(model: type[Envelope], invalid: ValidationError) -> Iterator[FieldError]:
     names = {field: name for name, field in model.data_members.items()}
     for error in invalid.errors(include_url=False, include_input=False):
-        field, *deeper = map(str, error["loc"])
-        path = f"data.{names[field]}" if field in names else field
-        yield FieldError(".".join((path, *deeper)), in_words(error))
+        field, *deeper = error["loc"]
+        path = f"data.{names[str(field)]}" if field in names else str(field)
+        yield FieldError(path_of(deeper, path), in_words(error))

@@ -1,5 +1,6 @@
-"""Owns the plain words for a value that does not fit its type, wherever it was sent."""
+"""Owns the plain words for a value that does not fit its type, and for its place, wherever it was sent."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from pydantic_core import ErrorDetails
@@ -32,6 +33,17 @@ def in_words(error: ErrorDetails) -> str:
         return f"must have {how} {count} item{'' if count == 1 else 's'}"
     message = error["msg"].removeprefix("Value error, ")
     return message.replace("Input should", "must", 1).replace("String should", "must", 1)
+
+
+def path_of(location: Iterable[int | str], prefix: str = "") -> str:
+    """Where in what was sent: `data.mentions[1]`, `quiet_hours.windows[0].from`."""
+    path = prefix
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            path += f".{printable(part)}" if path else printable(part)
+    return path
 
 
 def printable(name: str) -> str:

@@ -70,10 +70,10 @@ OPEN: Final = f"""
 INSERT INTO notifications AS n ({", ".join(NAMES)})
 SELECT g.user_id, g.id, g.topic, g.priority, g.title, g.text, g.url,
        CASE WHEN g.actor IS NULL THEN '{{}}'::text[] ELSE ARRAY[g.actor] END,
-       1, ARRAY[g.event_id], g.collapse_key, 'unread', g.badge, $12, $12
+       1, ARRAY[g.event_id], g.collapse_key, 'unread', g.badge, g.at, g.at
 FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-            $9::uuid[], $10::text[], $11::boolean[])
-     AS g (user_id, id, topic, priority, title, text, url, actor, event_id, collapse_key, badge)
+            $9::uuid[], $10::text[], $11::boolean[], $12::timestamptz[])
+     AS g (user_id, id, topic, priority, title, text, url, actor, event_id, collapse_key, badge, at)
 ORDER BY g.user_id, g.collapse_key
 ON CONFLICT (user_id, collapse_key) WHERE state = 'unread' AND collapse_key IS NOT NULL
 DO UPDATE SET state = n.state
@@ -160,7 +160,7 @@ class Notifications:
             [one.event_ids[0] for one in wanted],
             [one.collapse_key for one in wanted],
             [one.badge for one in wanted],
-            wanted[0].created_at,
+            [one.created_at for one in wanted],
         )
         return [Opened(_stored(row), row["opened"]) for row in rows]
 

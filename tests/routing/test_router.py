@@ -189,3 +189,20 @@ async def test_a_batch_of_events_is_told_as_if_each_came_alone(house: House) -> 
     assert tip["count"] == 1
     names = [name for _, name, _ in await house.pushed()]
     assert sorted(names) == ["notification.created", "notification.created", "notification.updated"]
+
+
+async def test_what_came_last_of_a_batch_stands_first_in_the_inbox(house: House) -> None:
+    tips = [HoursTipped(to="ann", amount=amount, actor="bob") for amount in range(1, 13)]
+    await house.told(*tips)
+    assert [one["event_ids"] for one in await house.shown("ann")] == [[str(tip.id)] for tip in reversed(tips)]
+
+
+async def test_what_grew_last_in_a_batch_stands_first_in_the_inbox(house: House) -> None:
+    order = ("c3", "c1", "c2", "c3", "c1")
+    await house.told(
+        *(ContentLiked(content_id=c, author="ann", actor=f"fan{n}") for n, c in enumerate(order))
+    )
+    house.clock.goes_on(seconds=1)
+    await house.told(ContentLiked(content_id="c2", author="ann", actor="late"))
+    counts = [(one["count"], one["actors"][0]) for one in await house.shown("ann")]
+    assert counts == [(2, "late"), (2, "fan4"), (2, "fan3")]

@@ -228,8 +228,8 @@ def test_everything_wrong_is_reported_at_once() -> None:
         "extension": "must be a string, an integer or a boolean (an extension attribute)",
         "data.kind": "must be 'post', 'video', 'article' or 'short'",
         "data.title": "is required",
-        "data.mentions.1": "must be a user id: 1 to 64 of the characters A-Z a-z 0-9 _ . : -",
-        "data.mentions.2": "must be a valid string",
+        "data.mentions[1]": "must be a user id: 1 to 64 of the characters A-Z a-z 0-9 _ . : -",
+        "data.mentions[2]": "must be a valid string",
         "data.colour": "is not a member of this event type",
     }
 

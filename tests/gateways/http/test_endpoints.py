@@ -70,6 +70,27 @@ async def test_the_same_address_keeps_its_id(ann: Caller) -> None:
     assert (back["id"], back["state"]) == (first["id"], "active")
 
 
+async def test_pages_of_endpoints_follow_each_other_to_the_end(ann: Caller) -> None:
+    made = [(await add(ann, "push", f"token-{n}")).json["id"] for n in range(5)]
+    found, cursor = [], ""
+    while True:
+        page = (await ann.get(f"{PATH}?limit=2{cursor}")).json
+        assert len(page["items"]) <= 2
+        found += [one["id"] for one in page["items"]]
+        if page["next"] is None:
+            break
+        cursor = f"&cursor={page['next']}"
+    assert found == made
+    assert (await ann.get(PATH)).json["next"] is None
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=zz", "page=2"])
+async def test_a_page_of_endpoints_that_makes_no_sense_is_refused_by_name(ann: Caller, query: str) -> None:
+    refused = await ann.get(f"{PATH}?{query}")
+    assert refused.status == 422
+    assert [one["path"] for one in refused.json["errors"]] == [query.partition("=")[0]]
+
+
 async def test_a_removed_endpoint_is_not_shown_any_more(ann: Caller, nobody: Caller) -> None:
     made = (await add(ann, "push", "token")).json["id"]
     assert (await nobody.being("bob").call("DELETE", f"{PATH}/{made}")).status == 404

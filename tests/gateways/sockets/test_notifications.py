@@ -82,7 +82,7 @@ async def test_nobody_reads_what_is_another_s(hub: Served, ann: RawSocket, gatew
         ("list", {"colour": 1}, "colour"),
         ("read", {}, "ids"),
         ("read", {"ids": []}, "ids"),
-        ("read", {"ids": ["x"]}, "ids.0"),
+        ("read", {"ids": ["x"]}, "ids[0]"),
         ("read", {"ids": "x"}, "ids"),
         ("archive", {"ids": [str(uuid4())] * 101}, "ids"),
         ("read_all", {"ids": []}, "ids"),
