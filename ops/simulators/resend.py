@@ -19,7 +19,11 @@ MOST: Final = 100
 RATE: Final = 5
 QUOTA_S: Final = 5  # the real one has no such mercy; nobody wants to wait for midnight here
 # Of one address among many, without end, these are the mail's own error: nothing would ever get by beside it.
-APART: Final[frozenset[Mode]] = frozenset({"quota", "timeout"})
+APART: Final[Mapping[Mode, str]] = {
+    "quota": "Too many requests",
+    "timeout": "Not taken in time, try again",
+    "down": "The service is down, try again",
+}
 REMEMBERED: Final = timedelta(hours=24)
 BOUNCE: Final = {
     "type": "Permanent",
@@ -264,7 +268,7 @@ def _wrong(mail: Mapping[str, Any], modes: Mapping[str, Mode], own: Collection[s
         return "Missing `from` or `subject` field"
     if not (mail.get("html") or mail.get("text")):
         return "Missing `html` or `text` field"
-    mode = modes.get(to[0])
+    mode = modes.get(to[0], "ok")
     if mode in APART and to[0] in own:
-        return "Too many requests" if mode == "quota" else "Not taken in time, try again"
+        return APART[mode]
     return "The address is not taken" if mode == "reject" else None

@@ -145,7 +145,7 @@ async def test_a_silence_with_an_end_is_that_of_the_whole_batch(
         assert (await answer.json())["errors"] == []
 
 
-@pytest.mark.parametrize("mode", ["timeout", "quota"])
+@pytest.mark.parametrize("mode", ["timeout", "quota", "down"])
 async def test_in_a_permissive_batch_the_fault_of_one_address_is_its_own(
     session: ClientSession, resend: Resend, mode: str
 ) -> None:
