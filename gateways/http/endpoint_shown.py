@@ -56,7 +56,7 @@ class EndpointPage(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     items: list[EndpointShown]
-    next: None = None
+    next: str | None
     channels: list[str] = Field(description="what this hub sends on")
 
 
