@@ -238,5 +238,6 @@ async def test_a_profile_is_saved_and_a_wrong_field_says_so(browser: Browser, ur
         await expect(page.get_by_label("Handle")).to_have_value("ann.example")
         await page.get_by_label("Name").fill("")
         await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_text("Your profile is saved")).to_be_visible()
         await page.reload()
         await expect(page.get_by_label("Name")).to_have_value("")
