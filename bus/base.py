@@ -12,7 +12,7 @@ Guarantees, wherever a `Bus` is used:
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.errors import ExplainedError
@@ -57,8 +57,6 @@ class Target:
     packet: bytes
     several: tuple[bytes, ...]
     """Where there are several rooms: their places, each once. The name of a single room is its place."""
-    seq: int = field(default=0, compare=False)
-    """The number of its entry, once a gateway's history keeps it."""
 
     @classmethod
     def of(cls, namespace: str, rooms: Iterable[str], packet: bytes) -> "Target":

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from bus.base import PushEntry, Target, place
-from gateways.sockets.framing import Framing
+from gateways.sockets.framing import NUMERAL_BYTES, Framing, content, number, numeral
 
 AGE_BYTES: Final = 200
 """What it costs to add anything."""
-TARGET_BYTES: Final = 200
+TARGET_BYTES: Final = 110
 """What it costs, beside its packet and its name, that a packet or a word is kept."""
 MENTION_BYTES: Final = 60
 """What each of its rooms costs, beside its name, where there are several."""
@@ -34,7 +34,8 @@ class _Age(NamedTuple):
 
     at: float
     size: int
-    kept: Sequence[Target]
+    packets: int
+    upto: int
 
 
 @dataclass(slots=True)
@@ -44,7 +45,9 @@ class History:
     What is dropped leaves its number behind, by place: a room in which nothing happened for longer than
     the window is still known to be complete.
 
-    It numbers the targets that it is given: none may be given twice.
+    Of a packet it keeps bytes: its numeral and its text. The search for garbage leaves bytes out. At other
+    objects it would look by the hundred thousand at once, and stop every socket meanwhile: it is due when
+    enough are new, less those that are gone, and here one goes for each that comes.
     """
 
     window_s: float
@@ -57,11 +60,13 @@ class History:
     size: int = 0
     """In bytes, roughly."""
     _ages: deque[_Age] = field(default_factory=deque)
-    _places: dict[bytes, Target | deque[Target]] = field(default_factory=dict)
+    _order: deque[bytes | tuple[bytes, ...]] = field(default_factory=deque)
+    """The place, or the places, of every packet kept."""
+    _places: dict[bytes, bytes | deque[bytes]] = field(default_factory=dict)
     """By room, as `bus.base.place` names it; for words to obey, by user. Most have one entry at a time."""
-    _dropped: dict[bytes, int] = field(default_factory=dict)
-    _dropped_before: dict[bytes, int] = field(default_factory=dict)
-    """The number of the last entry dropped. When the younger one is full, the older one is forgotten."""
+    _dropped: dict[bytes, bytes] = field(default_factory=dict)
+    _dropped_before: dict[bytes, bytes] = field(default_factory=dict)
+    """The numeral of the last entry dropped. When the younger one is full, the older one is forgotten."""
     _before_upto: int = 0
     """The highest number in the older one."""
     _framing: Framing = field(default_factory=Framing)
@@ -69,6 +74,7 @@ class History:
     def begin(self, position: int) -> None:
         """Forget everything: the next entry is the one after this number."""
         self._ages.clear()
+        self._order.clear()
         self._places.clear()
         self._framing.clear()
         self._dropped, self._dropped_before = {}, {}
@@ -81,87 +87,91 @@ class History:
             self._add(entries[start : start + AT_A_TIME])
 
     def _add(self, entries: Sequence[PushEntry]) -> None:
-        now, size, new_places = self.clock(), 0, 0
-        kept: list[Target] = []
-        places = self._places
+        now, size, count, new_places = self.clock(), 0, 0, 0
+        places, order = self._places, self._order
         for entry in entries:
+            number = numeral(entry.seq)
             for target in entry.targets if not entry.controls else _with_words(entry):
-                target.seq = entry.seq
-                kept.append(target)
+                packet = number + target.packet
+                count += 1
                 size += len(target.packet) + len(target.name)
                 if target.several:
+                    order.append(target.several)
                     size += len(target.name) + MENTION_BYTES * len(target.several)
                     for one in target.several:
-                        self._put(one, target)
-                elif places.setdefault(target.name, target) is target:
+                        self._put(one, packet)
+                    continue
+                order.append(target.name)
+                if places.setdefault(target.name, packet) is packet:
                     new_places += 1
                 else:
-                    self._put_beside(target.name, target)
+                    self._put_beside(target.name, packet)
         self.head = entries[-1].seq
-        if kept:
-            size += AGE_BYTES + TARGET_BYTES * len(kept)
+        if count:
+            size += AGE_BYTES + TARGET_BYTES * count
             self.size += size + PLACE_BYTES * new_places
-            self._ages.append(_Age(now, size, kept))
+            self._ages.append(_Age(now, size, count, self.head))
         self._trim(now)
 
-    def _put(self, one: bytes, target: Target) -> None:
-        if self._places.setdefault(one, target) is target:
+    def _put(self, one: bytes, packet: bytes) -> None:
+        if self._places.setdefault(one, packet) is packet:
             self.size += PLACE_BYTES
         else:
-            self._put_beside(one, target)
+            self._put_beside(one, packet)
 
-    def _put_beside(self, one: bytes, target: Target) -> None:
+    def _put_beside(self, one: bytes, packet: bytes) -> None:
         found = self._places[one]
-        if isinstance(found, Target):
-            self._places[one] = deque((found, target))
+        if isinstance(found, bytes):
+            self._places[one] = deque((found, packet))
             self.size += DEQUE_BYTES
         else:
-            found.append(target)
+            found.append(packet)
 
     def _trim(self, now: float) -> None:
         while self._ages and (self._ages[0].at < now - self.window_s or self.size > self.max_bytes):
             age = self._ages.popleft()
             self.size -= age.size
-            self._drop(age.kept)
+            self._drop(age.packets)
             if len(self._dropped) > self.quiet_places:
-                self.floor, self._before_upto = self._before_upto, age.kept[-1].seq
+                self.floor, self._before_upto = self._before_upto, age.upto
                 self._dropped, self._dropped_before = {}, self._dropped
 
-    def _drop(self, oldest: Sequence[Target]) -> None:
-        places, dropped, gone = self._places, self._dropped, 0
-        for target in oldest:
-            for one in target.several or (target.name,):
-                dropped[one] = target.seq
-                kept = places[one]
-                if isinstance(kept, Target):
+    def _drop(self, packets: int) -> None:
+        places, dropped, order, gone = self._places, self._dropped, self._order, 0
+        for _ in range(packets):
+            where = order.popleft()
+            for one in (where,) if isinstance(where, bytes) else where:
+                found = places[one]
+                if isinstance(found, bytes):
+                    dropped[one] = found[:NUMERAL_BYTES]
                     del places[one]
                     gone += PLACE_BYTES
                 else:
-                    kept.popleft()
-                    if not kept:
+                    dropped[one] = found.popleft()[:NUMERAL_BYTES]
+                    if not found:
                         del places[one]
                         gone += PLACE_BYTES + DEQUE_BYTES
         self.size -= gone
 
     def _dropped_upto(self, one: bytes) -> int:
         """Answer a number above which every entry of a place is here."""
-        upto = self._dropped.get(one)
-        return self._dropped_before.get(one, self.floor) if upto is None else upto
+        upto = self._dropped.get(one) or self._dropped_before.get(one)
+        return self.floor if upto is None else number(upto)
 
     def _is_whole(self, one: bytes, after: int) -> bool:
         return self._dropped_upto(one) <= after
 
-    def _of(self, one: bytes) -> Sequence[Target]:
-        kept = self._places.get(one, ())
-        return (kept,) if isinstance(kept, Target) else kept
+    def _of(self, one: bytes) -> Sequence[bytes]:
+        found = self._places.get(one, ())
+        return (found,) if isinstance(found, bytes) else found
 
     def last(self, namespace: str, rooms: Iterable[str]) -> int:
         """Answer a number above which there is no entry for any of the rooms; as low as is known."""
         return max((self._last(place(namespace, room)) for room in rooms), default=0)
 
     def _last(self, one: bytes) -> int:
-        kept = self._of(one)
-        return kept[-1].seq if kept else self._dropped_upto(one)
+        found = self._of(one)
+        return number(found[-1]) if found else self._dropped_upto(one)
 
     def missed(
         self, namespace: str, rooms: Mapping[str, int], after: int, max_bytes: int
@@ -173,36 +183,36 @@ class History:
         """
         if after > self.head:
             return None
-        owed: dict[int, Target] = {}  # each once: one packet may be for several of the rooms
+        owed: dict[int, bytes] = {}  # each once: one packet may be for several of the rooms
         size = 0
         for room, since in rooms.items():
             start, one = max(after, since), place(namespace, room)
             if not self._is_whole(one, start):
                 return None
-            for kept in self._above(one, start):
-                if id(kept) not in owed:
-                    owed[id(kept)] = kept
-                    size += self._framing.bytes_at_most(kept)
+            for packet in self._above(one, start):
+                if id(packet) not in owed:
+                    owed[id(packet)] = packet
+                    size += self._framing.bytes_at_most(packet)
                     if size > max_bytes:
                         raise TooMuchError
         in_order = list(owed.values())[::-1]
-        in_order.sort(key=lambda kept: kept.seq)
-        return [self._framing.frame(kept) for kept in in_order]
+        in_order.sort(key=number)
+        return [self._framing.frame(namespace, packet) for packet in in_order]
 
     def words(self, user: str, after: int) -> list[tuple[int, tuple[str, ...]]] | None:
         """Answer what was said about a user above a number, in order; None when that is not known."""
         one = place("", user)
         if not self._is_whole(one, after):
             return None
-        said = [(kept.seq, tuple(kept.packet.decode().split("\0"))) for kept in self._above(one, after)]
+        said = [(number(one), tuple(content(one).decode().split("\0"))) for one in self._above(one, after)]
         return said[::-1]
 
-    def _above(self, one: bytes, after: int) -> Iterator[Target]:
+    def _above(self, one: bytes, after: int) -> Iterator[bytes]:
         """The last one first."""
-        for kept in reversed(self._of(one)):
-            if kept.seq <= after:
+        for packet in reversed(self._of(one)):
+            if number(packet) <= after:
                 return
-            yield kept
+            yield packet
 
 
 def _with_words(entry: PushEntry) -> Sequence[Target]:

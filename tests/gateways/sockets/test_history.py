@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from bus.base import PushEntry, Target
 from gateways.sockets import frames
-from gateways.sockets.framing import Framing
+from gateways.sockets.framing import Framing, numeral
 from gateways.sockets.history import (
     AGE_BYTES,
     AT_A_TIME,
@@ -217,19 +217,18 @@ def test_the_bound_is_of_the_frames_and_counts_each_once() -> None:
 
 def test_no_frame_is_larger_than_it_was_counted() -> None:
     for size in (10, 200, 70_000):
-        framing, target = Framing(), Target.of("/notifications", ("a",), b'["%b"]' % (b"x" * size))
-        target.seq = 10**18
-        counted = framing.bytes_at_most(target)
-        assert len(framing.frame(target)) <= counted
+        framing, packet = Framing(), numeral(10**18) + b'["%b"]' % (b"x" * size)
+        counted = framing.bytes_at_most(packet)
+        assert len(framing.frame("/notifications", packet)) <= counted
 
 
 def test_frames_for_those_who_come_back_are_bounded_and_made_again() -> None:
     framing = Framing(max_bytes=5000)
-    made = [Target.of("/feed", ("a",), b'["e%d"]' % number) for number in range(100)]
-    for target in made:
-        assert framing.frame(target) == frames.numbered("/feed", target.packet, 0)
+    made = [numeral(seq) + b'["e%d"]' % seq for seq in range(100)]
+    for seq, packet in enumerate(made):
+        assert framing.frame("/feed", packet) == frames.numbered("/feed", b'["e%d"]' % seq, seq)
     assert len(framing._made) < 20
-    assert framing.frame(made[0]) == frames.numbered("/feed", made[0].packet, 0)
+    assert framing.frame("/feed", made[0]) == frames.numbered("/feed", b'["e0"]', 0)
 
 
 def test_an_entry_for_a_thousand_people_does_not_push_out_the_rest() -> None:
@@ -258,6 +257,13 @@ def test_what_it_counts_is_what_it_takes(rooms: int, places: int) -> None:
     assert 0.95 * taken < history.size < 1.8 * taken
 
 
+def test_what_it_keeps_is_left_out_of_the_search_for_garbage() -> None:
+    history = History(120, 1 << 30)
+    before = len(gc.get_objects())
+    history.add([_to_some(seq, 1, 7) for seq in range(1, 10_001)])
+    assert len(gc.get_objects()) - before < 10_000 // AT_A_TIME * 3
+
+
 def _to_some(seq: int, rooms: int, places: int) -> PushEntry:
     users = [f"user:{(seq * rooms + number) % max(places, rooms)}" for number in range(rooms)]
     return PushEntry(seq, seq - 1, (Target.of("/notifications", users, b'["n","%b"]' % bytes(300)),))
@@ -284,7 +290,7 @@ def test_a_room_named_twice_is_kept_once_and_forgotten_once() -> None:
 
 
 def test_of_a_batch_larger_than_the_bound_the_newest_stays() -> None:
-    history = History(10, 64 << 10)
+    history = History(10, 48 << 10)
     history.begin(0)
     history.add([entry(seq, "a") for seq in range(1, 501)])
     last = 500 - 500 % AT_A_TIME
