@@ -5,7 +5,7 @@ The one part of ops that imports aiogram (seconds, and 150 MB): nothing but the 
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -38,7 +38,10 @@ AGAIN_S: Final = 5.0
 async def bot(settings: Settings) -> None:
     """Be the bot until a signal ends it. Raises SettingsError where there is none."""
     with stoppable() as stop:
-        async with base(settings) as parts, bots(parts):
+        async with AsyncExitStack() as stack:
+            with stop.starting():
+                parts = await stack.enter_async_context(base(settings))
+                await stack.enter_async_context(bots(parts))
             log.info("the bot works", worker=parts.name)
             await stop.wait()
 

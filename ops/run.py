@@ -59,11 +59,11 @@ async def serve(settings: Settings, listening: socket.socket, ready: Ready) -> N
     patience = patience_of(settings)
     tell_few_files(settings, patience)
     with stoppable() as stop:
-        async with (
-            base(settings) as parts,
-            doors(parts) as gateway,
-            served(create_app(gateway), listening, patience),
-        ):
+        async with AsyncExitStack() as stack:
+            with stop.starting():
+                parts = await stack.enter_async_context(base(settings))
+                gateway = await stack.enter_async_context(doors(parts))
+                await stack.enter_async_context(served(create_app(gateway), listening, patience))
             settle()
             ready(url_of(listening))
             await stop.wait()
@@ -72,7 +72,10 @@ async def serve(settings: Settings, listening: socket.socket, ready: Ready) -> N
 async def work(settings: Settings) -> None:
     """Be the relay, the groups and the maintenance until a signal ends it."""
     with stoppable() as stop:
-        async with base(settings) as parts, workers(parts):
+        async with AsyncExitStack() as stack:
+            with stop.starting():
+                parts = await stack.enter_async_context(base(settings))
+                await stack.enter_async_context(workers(parts))
             settle()
             log.info("working", worker=parts.name)
             await stop.wait()
@@ -96,13 +99,16 @@ async def everything(
     tell_few_files(settings, patience)
     async with AsyncExitStack() as stack:
         stop = stack.enter_context(stoppable())
-        parts = await stack.enter_async_context(base(settings))
-        gateway = await stack.enter_async_context(doors(parts, dev_secret=dev_secret, simulators=simulators))
-        sending = await stack.enter_async_context(workers(parts, url=url_of(listening)))
-        await stack.enter_async_context(served(create_app(gateway), listening, patience))
-        watching, talking = spawn(beside(), name="supervisor"), spawn(bot(), name="bot")
-        stack.push_async_callback(cancel, watching, talking)
-        await _until_ready(gateway.readiness)
+        with stop.starting():
+            parts = await stack.enter_async_context(base(settings))
+            gateway = await stack.enter_async_context(
+                doors(parts, dev_secret=dev_secret, simulators=simulators)
+            )
+            sending = await stack.enter_async_context(workers(parts, url=url_of(listening)))
+            await stack.enter_async_context(served(create_app(gateway), listening, patience))
+            watching, talking = spawn(beside(), name="supervisor"), spawn(bot(), name="bot")
+            stack.push_async_callback(cancel, watching, talking)
+            await _until_ready(gateway.readiness)
         settle()
         ready(url_of(listening))
         await stop.wait()

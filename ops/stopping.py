@@ -14,11 +14,11 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
-    """A request to end; one that comes before somebody waits for it cancels the task that still starts."""
+    """A request to end: it breaks off a start, and is waited for afterwards."""
 
-    def __init__(self, starting: "asyncio.Task[object] | None") -> None:
+    def __init__(self) -> None:
         self._asked = asyncio.Event()
-        self._starting = starting
+        self._starting: asyncio.Task[object] | None = None
 
     def ask(self) -> None:
         self._asked.set()
@@ -28,17 +28,27 @@ class Stop:
     def is_set(self) -> bool:
         return self._asked.is_set()
 
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Have a request cancel this task until the block is left.
+
+        What was started ends outside of the block, so that a start that failed cleans up and says why, also
+        when it is asked to end meanwhile.
+        """
+        self._starting = asyncio.current_task()
+        try:
+            yield
+        finally:
+            self._starting = None
+
     async def wait(self) -> None:
-        """Wait for the request: from now on whoever waits ends by itself, in its own order."""
-        self._starting = None
         await self._asked.wait()
 
 
 @contextmanager
 def stoppable() -> Iterator[Stop]:
-    """Take signals meanwhile; a start that was broken off by one has ended well."""
-    task = asyncio.current_task()
-    stop = Stop(task)
+    """Take signals from now on; a start that was broken off by one has ended well."""
+    task, stop = asyncio.current_task(), Stop()
     on_signal(stop.ask)
     try:
         yield stop

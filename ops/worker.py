@@ -40,11 +40,12 @@ async def serve(settings: Settings, number: int, file: int, metrics: Path) -> No
                 os._exit(1)
             stop.ask()
 
-        parts = await stack.enter_async_context(base(settings))
-        gateway = await stack.enter_async_context(doors(parts))
-        config = replace(gateway.config, session_prefix=f"{number}-", shared_metrics=metrics)
-        app = create_app(replace(gateway, config=config))
-        door = await stack.enter_async_context(opened(app, patience))
+        with stop.starting():
+            parts = await stack.enter_async_context(base(settings))
+            gateway = await stack.enter_async_context(doors(parts))
+            config = replace(gateway.config, session_prefix=f"{number}-", shared_metrics=metrics)
+            app = create_app(replace(gateway, config=config))
+            door = await stack.enter_async_context(opened(app, patience))
         line = LowerEnd(socket.socket(fileno=file), door, drain=stop.ask, alone=alone)
         telling = spawn(line.tell(lambda: door.open), name="connections")
         stack.push_async_callback(cancel, telling)

@@ -116,18 +116,17 @@ class Teller:
         """Choose for whoever was not told of the event yet."""
         told = await self._told(tx, tellings)
         chosen: list[_Chosen] = []
+        instants: dict[UUID, datetime] = {}  # of an event: its notifications in other languages share it
         for telling in tellings:
-            choices, event_id = (
-                Choices(telling.notification, now, self._channels),
-                telling.notification.event_id,
-            )
+            choices = Choices(telling.notification, now, self._channels)
+            event_id = telling.notification.event_id
             picked = []
             for to in telling.recipients:
                 if (event_id, to.user) not in told:
                     told.add((event_id, to.user))
                     picked.append((to, choices.of(to)))
             if picked:
-                at = now + len(chosen) * TICK
+                at = instants.setdefault(event_id, now + len(instants) * TICK)
                 chosen.append(_Chosen(telling.notification, _fresh(telling.notification, at), picked))
         return chosen
 

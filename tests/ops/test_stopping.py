@@ -7,7 +7,9 @@ import signal
 import pytest
 
 from bus.tasks import spawn
+from ops.settings import SettingsError
 from ops.stopping import SIGNALS, on_signal, stoppable
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -40,10 +42,11 @@ async def test_who_still_starts_is_broken_off_and_has_ended_well() -> None:
     begun, said = asyncio.Event(), []
 
     async def live() -> None:
-        with stoppable():
+        with stoppable() as stop:
             try:
-                begun.set()
-                await asyncio.Event().wait()
+                with stop.starting():
+                    begun.set()
+                    await asyncio.Event().wait()
             finally:
                 said.append("cleaned up")
         said.append("ended")
@@ -55,6 +58,34 @@ async def test_who_still_starts_is_broken_off_and_has_ended_well() -> None:
 
     assert said == ["cleaned up", "ended"]
     assert living.cancelling() == 0
+
+
+async def _was_heard() -> bool:
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+async def test_a_start_that_failed_cleans_up_and_says_why_whoever_asks_meanwhile() -> None:
+    cleaning, goes_on, said = asyncio.Event(), asyncio.Event(), []
+
+    async def live() -> None:
+        with stoppable() as stop:
+            try:
+                with stop.starting():
+                    raise SettingsError("the database did not answer")
+            finally:
+                cleaning.set()
+                await goes_on.wait()
+                said.append("cleaned up")
+
+    living = spawn(live(), name="live")
+    await cleaning.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+    await until(_was_heard)
+    goes_on.set()
+
+    with pytest.raises(SettingsError, match="the database did not answer"):
+        await asyncio.wait_for(living, 10)
+    assert said == ["cleaned up"]
 
 
 async def test_who_is_cancelled_without_a_signal_is_cancelled() -> None:

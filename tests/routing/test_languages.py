@@ -81,6 +81,8 @@ async def test_an_audience_hears_of_one_notification_in_a_packet_for_each_langua
         [title] for title in (english, german, german, english, english)
     ]
     assert len(await ids(house) - before) == 1
+    instants = "SELECT count(DISTINCT created_at) FROM notifications WHERE NOT id = ANY($1)"
+    assert await house.pool.fetchval(instants, list(before)) == 1
     told = {title: rooms for rooms, title in await created(house)}
     assert told == {
         english: {"user:ann", "user:finn", "user:gaia"},
