@@ -3,13 +3,14 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import structlog
 from aiohttp import web
+from aiohttp.http_websocket import WebSocketReader
 
 from gateways.headers import ALWAYS, SERVER
 from gateways.limits import RateLimiter
@@ -80,6 +81,8 @@ class Door:
 class Connection(web.RequestHandler):
     """One connection; it ends if no whole request comes in time, or if there are too many already."""
 
+    __slots__ = ("_deadline", "_door")
+
     def __init__(self, door: Door, server: web.Server) -> None:
         patience = door.patience
         loop = asyncio.get_running_loop()
@@ -107,6 +110,12 @@ class Connection(web.RequestHandler):
         if self._deadline is not None:
             self._deadline.cancel()
         super().connection_lost(exc)
+
+    def set_parser(self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None) -> None:
+        """Read a websocket from now on, and do without the parser of HTTP, which keeps the last headers."""
+        super().set_parser(parser, data_received_cb)
+        if self._upgraded:
+            self._parser = None
 
     def _give_up(self) -> None:
         """Cut who has not said what they want; after the first request the time for idling counts."""

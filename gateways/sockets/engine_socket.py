@@ -317,6 +317,7 @@ class EngineSocket:
             timeout=self._config.timings.close_grace,
         )
         await ws.prepare(request)
+        ws.headers.clear()  # they are sent, and would stay in memory as long as it is open
         return ws
 
     async def _turn_away(self, request: web.Request) -> web.StreamResponse:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from bus.base import PushEntry, Target, place
-from gateways.sockets.framing import NUMERAL_BYTES, Framing, content, number, numeral
+from gateways.sockets.framing import NUMERAL_BYTES, Framing, content, number
 
 AGE_BYTES: Final = 200
 """What it costs to add anything."""
@@ -34,7 +34,7 @@ class _Age(NamedTuple):
 
     at: float
     size: int
-    packets: int
+    mentions: int
     upto: int
 
 
@@ -60,8 +60,8 @@ class History:
     size: int = 0
     """In bytes, roughly."""
     _ages: deque[_Age] = field(default_factory=deque)
-    _order: deque[bytes | tuple[bytes, ...]] = field(default_factory=deque)
-    """The place, or the places, of every packet kept."""
+    _mentions: deque[bytes] = field(default_factory=deque)
+    """The places of the packets kept, the oldest first: one for each place of a packet."""
     _places: dict[bytes, bytes | deque[bytes]] = field(default_factory=dict)
     """By room, as `bus.base.place` names it; for words to obey, by user. Most have one entry at a time."""
     _dropped: dict[bytes, bytes] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class History:
     def begin(self, position: int) -> None:
         """Forget everything: the next entry is the one after this number."""
         self._ages.clear()
-        self._order.clear()
+        self._mentions.clear()
         self._places.clear()
         self._framing.clear()
         self._dropped, self._dropped_before = {}, {}
@@ -87,30 +87,28 @@ class History:
             self._add(entries[start : start + AT_A_TIME])
 
     def _add(self, entries: Sequence[PushEntry]) -> None:
-        now, size, count, new_places = self.clock(), 0, 0, 0
-        places, order = self._places, self._order
+        now, size, new_places = self.clock(), AGE_BYTES, 0
+        places, order, before = self._places, self._mentions, len(self._mentions)
         for entry in entries:
-            number = numeral(entry.seq)
+            number = entry.seq.to_bytes(NUMERAL_BYTES)
             for target in entry.targets if not entry.controls else _with_words(entry):
-                packet = number + target.packet
-                count += 1
-                size += len(target.packet) + len(target.name)
+                name, packet = target.name, number + target.packet
+                size += TARGET_BYTES + len(packet) + len(name)
                 if target.several:
-                    order.append(target.several)
-                    size += len(target.name) + MENTION_BYTES * len(target.several)
+                    order.extend(target.several)
+                    size += len(name) + MENTION_BYTES * len(target.several)
                     for one in target.several:
                         self._put(one, packet)
                     continue
-                order.append(target.name)
-                if places.setdefault(target.name, packet) is packet:
+                order.append(name)
+                if places.setdefault(name, packet) is packet:
                     new_places += 1
                 else:
-                    self._put_beside(target.name, packet)
+                    self._put_beside(name, packet)
         self.head = entries[-1].seq
-        if count:
-            size += AGE_BYTES + TARGET_BYTES * count
+        if mentions := len(order) - before:
             self.size += size + PLACE_BYTES * new_places
-            self._ages.append(_Age(now, size, count, self.head))
+            self._ages.append(_Age(now, size, mentions, self.head))
         self._trim(now)
 
     def _put(self, one: bytes, packet: bytes) -> None:
@@ -131,26 +129,25 @@ class History:
         while self._ages and (self._ages[0].at < now - self.window_s or self.size > self.max_bytes):
             age = self._ages.popleft()
             self.size -= age.size
-            self._drop(age.packets)
+            self._drop(age.mentions)
             if len(self._dropped) > self.quiet_places:
                 self.floor, self._before_upto = self._before_upto, age.upto
                 self._dropped, self._dropped_before = {}, self._dropped
 
-    def _drop(self, packets: int) -> None:
-        places, dropped, order, gone = self._places, self._dropped, self._order, 0
-        for _ in range(packets):
-            where = order.popleft()
-            for one in (where,) if isinstance(where, bytes) else where:
-                found = places[one]
-                if isinstance(found, bytes):
-                    dropped[one] = found[:NUMERAL_BYTES]
+    def _drop(self, mentions: int) -> None:
+        places, dropped, order, gone = self._places, self._dropped, self._mentions, 0
+        for _ in range(mentions):
+            one = order.popleft()
+            found = places[one]
+            if isinstance(found, bytes):
+                dropped[one] = found[:NUMERAL_BYTES]
+                del places[one]
+                gone += PLACE_BYTES
+            else:
+                dropped[one] = found.popleft()[:NUMERAL_BYTES]
+                if not found:
                     del places[one]
-                    gone += PLACE_BYTES
-                else:
-                    dropped[one] = found.popleft()[:NUMERAL_BYTES]
-                    if not found:
-                        del places[one]
-                        gone += PLACE_BYTES + DEQUE_BYTES
+                    gone += PLACE_BYTES + DEQUE_BYTES
         self.size -= gone
 
     def _dropped_upto(self, one: bytes) -> int:
