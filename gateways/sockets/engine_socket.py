@@ -17,7 +17,7 @@ from gateways.sockets import frames
 from gateways.sockets.closing import Closing
 from gateways.sockets.send_buffer import SendBuffer
 from gateways.sockets.timings import Timings
-from gateways.sockets.wire import Wire, wire
+from gateways.sockets.wire import Wire, end, stop, wire
 
 POLLED_PACKETS: Final = 1000
 WAITED_FOR: Final = 8
@@ -105,7 +105,7 @@ class EngineSocket:
             return False
         if self._wire is None:
             return self._send_later(joined, droppable)
-        if unsent := self._wire.unsent():
+        if unsent := self._wire.get_write_buffer_size():
             if droppable and unsent > self._config.max_unsent // DROPPED_FROM:
                 return False
             if unsent > self._config.max_unsent + self._spared:
@@ -148,7 +148,7 @@ class EngineSocket:
         if self._wire is None:
             self._end_polling(closing)
         elif self._transport is not None:
-            self._wire.close(closing.code, closing.words)
+            end(self._wire, closing.code, closing.words)
             self._timer = self._after(self._config.timings.close_grace, self._transport.abort)
         self._listener.closed(self.sid, closing)
 
@@ -355,7 +355,7 @@ class EngineSocket:
         finally:
             self.close(Closing.LEFT)
             self._timer.cancel()
-            self._wire.stop()
+            stop(self._wire)
             _let_go(ws)
 
     async def _read(self, ws: web.WebSocketResponse) -> None:

@@ -6,7 +6,6 @@ transport of a prepared websocket alone. `direct_works` finds that out at start,
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from typing import Final, Protocol
 
 import aiohttp
@@ -22,43 +21,22 @@ TEST_S: Final = 5.0
 
 
 class Wire(Protocol):
-    """Takes frames and never waits. What has not left yet stays in one queue, in order."""
+    """Takes frames and never waits. What has not left yet stays in one queue, in order.
 
-    write: Callable[[bytes], object]
-    unsent: Callable[[], int]
-    """In bytes, roughly; 0 when everything went into the system's buffer."""
+    A transport is one as it is: among thousands of sockets, each object that a delivery passes costs.
+    """
 
-    def close(self, code: int, reason: str) -> None:
-        """Send what waits, then the websocket's end."""
+    def write(self, data: bytes, /) -> None: ...
+
+    def get_write_buffer_size(self) -> int:
+        """In bytes, roughly; 0 when everything went into the system's buffer."""
         ...
-
-    def stop(self) -> None:
-        """Nobody listens any more."""
-        ...
-
-
-class DirectWire:
-    """Frames go into the transport."""
-
-    __slots__ = ("unsent", "write")
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self.write: Callable[[bytes], object] = transport.write
-        self.unsent: Callable[[], int] = transport.get_write_buffer_size
-
-    def close(self, code: int, reason: str) -> None:
-        self.write(frames.closed(code, reason))
-
-    def stop(self) -> None:
-        """Nothing to do: the transport ends with its connection."""
 
 
 class StockWire:
     """Frames wait for a task that hands their packets to aiohttp one by one."""
 
     def __init__(self, ws: web.WebSocketResponse) -> None:
-        self.write: Callable[[bytes], object] = self._put
-        self.unsent: Callable[[], int] = self._size
         self._ws = ws
         self._packets: deque[bytes] = deque()
         self._waiting = 0
@@ -66,24 +44,25 @@ class StockWire:
         self._end: bytes | None = None
         self._task: asyncio.Task[None] | None = spawn(self._run(), name="socket writer")
 
-    def _put(self, joined: bytes) -> None:
-        for packet in frames.packets(joined):
+    def write(self, data: bytes, /) -> None:
+        if self._task is None:
+            return
+        for packet in frames.packets(data):
             self._packets.append(packet)
             self._waiting += len(packet)
         self._woken.set()
 
-    def _size(self) -> int:
+    def get_write_buffer_size(self) -> int:
         return self._waiting
 
-    def close(self, code: int, reason: str) -> None:
+    def end(self, code: int, reason: str) -> None:
         self._end = code.to_bytes(2, "big") + reason.encode()
         self._woken.set()
 
     def stop(self) -> None:
         if self._task:
             self._task.cancel()
-        # No ring is left that only a search for garbage would find.
-        self._task, self.write, self.unsent = None, lambda _: None, lambda: 0
+        self._task = None  # no ring is left that only a search for garbage would find
 
     async def _run(self) -> None:
         try:
@@ -103,7 +82,21 @@ class StockWire:
 
 
 def wire(ws: web.WebSocketResponse, transport: asyncio.Transport, *, direct: bool) -> Wire:
-    return DirectWire(transport) if direct else StockWire(ws)
+    return transport if direct else StockWire(ws)
+
+
+def end(wire: Wire, code: int, reason: str) -> None:
+    """Send what waits, then the websocket's end."""
+    if isinstance(wire, StockWire):
+        wire.end(code, reason)
+    else:
+        wire.write(frames.closed(code, reason))
+
+
+def stop(wire: Wire) -> None:
+    """Nobody listens any more; a transport ends with its connection."""
+    if isinstance(wire, StockWire):
+        wire.stop()
 
 
 async def direct_works() -> bool:
@@ -126,10 +119,10 @@ async def _heard() -> list[object]:
         await ws.send_str("1")
         if request.transport is None:
             return ws
-        straight = DirectWire(request.transport)
+        straight = wire(ws, request.transport, direct=True)
         straight.write(frames.text(b"2") + frames.text(b"3"))
         await ws.send_str("4")
-        straight.close(4000, "done")
+        end(straight, 4000, "done")
         await ws.receive()
         return ws
 

@@ -42,7 +42,7 @@ async def test_a_client_that_does_not_read_is_cut_and_others_hear_everything(ser
             assert BIG in await fast.next()
             sent += 1
             assert session.connection.socket._wire is not None
-            assert session.connection.socket._wire.unsent() <= 100_000 + len(BIG) + 100
+            assert session.connection.socket._wire.get_write_buffer_size() <= 100_000 + len(BIG) + 100
     assert session.connection.socket.closing is Closing.SLOW
     assert telemetry.SLOW_CLOSES._value.get() == before + 1
     assert hub.sockets.membership.of_user("slow") == ()

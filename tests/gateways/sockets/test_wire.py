@@ -64,8 +64,8 @@ async def test_a_stock_wire_sends_what_waits_before_its_end() -> None:
         await ws.prepare(request)
         stock = wire.StockWire(ws)
         stock.write(b"\x81\x011\x81\x012")
-        assert stock.unsent() > 0
-        stock.close(4001, "done")
+        assert stock.get_write_buffer_size() > 0
+        stock.end(4001, "done")
         await ws.receive()
         stock.stop()
         return ws
