@@ -9,16 +9,20 @@ from gateways.sockets.connection import Session
 Key = TypeVar("Key", str, bytes)
 
 
+Members = dict[Session, None]
+"""In the order in which they came, thus roughly as they lie in memory: among thousands, that counts."""
+
+
 class Membership:
     """The signed-in sessions, by room and by user. Leaving costs what the session has, not what there is."""
 
     def __init__(self) -> None:
-        self._places: dict[bytes, set[Session]] = {}
-        self._users: dict[str, set[Session]] = {}
+        self._places: dict[bytes, Members] = {}
+        self._users: dict[str, Members] = {}
 
     def add(self, session: Session, rooms: Mapping[str, int]) -> None:
         """Let a session in; each room comes with the number after which its entries are for the session."""
-        self._users.setdefault(session.user, set()).add(session)
+        self._users.setdefault(session.user, {})[session] = None
         for room, since in rooms.items():
             self.join(session, (room,), since)
 
@@ -26,7 +30,7 @@ class Membership:
         if session not in self._users.get(session.user, ()):
             return  # it ended while its event was handled: nobody would ever take it out again
         for room in rooms:
-            self._places.setdefault(place(session.namespace, room), set()).add(session)
+            self._places.setdefault(place(session.namespace, room), {})[session] = None
             session.rooms.setdefault(room, since)
 
     def leave(self, session: Session, rooms: Iterable[str]) -> None:
@@ -47,16 +51,19 @@ class Membership:
         known = self._places
         if not target.several:
             return tuple(known.get(target.name, ()))
-        return tuple(set[Session]().union(*(known[one] for one in target.several if one in known)))
+        found: Members = {}
+        for one in target.several:
+            found |= known.get(one, {})
+        return tuple(found)
 
     def of_user(self, user: str) -> Sequence[Session]:
         return tuple(self._users.get(user, ()))
 
 
-def _discard(sets: dict[Key, set[Session]], key: Key, session: Session) -> None:
-    members = sets.get(key)
-    if members is None:
+def _discard(members: dict[Key, Members], key: Key, session: Session) -> None:
+    found = members.get(key)
+    if found is None:
         return
-    members.discard(session)
-    if not members:
-        del sets[key]
+    found.pop(session, None)
+    if not found:
+        del members[key]
