@@ -151,11 +151,16 @@ class RedisBus:
 def _pushed(raw: Sequence[Raw]) -> list[PushEntry]:
     """Make entries as `_made` does; most, events with one packet for one room, without asking it."""
     made: list[PushEntry] = []
+    seq, digits = 0, None  # of the entry before, which most name as theirs: it need not be read again
     for entry_id, fields in raw:
         match fields:
-            case [b"prev", prev, b"at", at, name, packet] if name.count(SEPARATOR) == 1 and prev.isdigit():
-                seq = int(entry_id.partition(b"-")[0])
-                made.append(PushEntry(seq, int(prev), (Target(name, packet, ()),), (), at))
+            case [b"prev", prev, b"at", at, name, packet] if name.count(SEPARATOR) == 1 and (
+                prev == digits or prev.isdigit()
+            ):
+                before = seq if prev == digits else int(prev)
+                digits = entry_id.partition(b"-")[0]
+                seq = int(digits)
+                made.append(PushEntry(seq, before, (Target(name, packet, ()),), (), at))
             case _:
                 made.append(_made(PushEntry.of, entry_id, fields))
     return made

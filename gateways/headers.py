@@ -67,6 +67,6 @@ class Cors:
 async def add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = SERVER
     if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
-        return  # no page reads them, and a websocket's answer stays in memory as long as it is open
+        return  # no page reads them
     for name, value in ALWAYS.items():
         response.headers.setdefault(name, value)

@@ -32,8 +32,7 @@ class Stop:
     def starting(self) -> Iterator[None]:
         """Have a request cancel this task until the block is left.
 
-        What was started ends outside of the block, so that a start that failed cleans up and says why, also
-        when it is asked to end meanwhile.
+        What was started ends outside of the block: it is not broken off when a start has failed.
         """
         self._starting = asyncio.current_task()
         try:
@@ -47,15 +46,25 @@ class Stop:
 
 @contextmanager
 def stoppable() -> Iterator[Stop]:
-    """Take signals from now on; a start that was broken off by one has ended well."""
+    """Take signals from now on; a start that was broken off by one has ended well, unless it had failed."""
     task, stop = asyncio.current_task(), Stop()
     on_signal(stop.ask)
     try:
         yield stop
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         if task is None or not stop.is_set():
             raise
         task.uncancel()
+        if (failure := _dealt_with(cancelled)) is not None:
+            raise failure from None
+
+
+def _dealt_with(error: BaseException) -> Exception | None:
+    """The error that was being cleaned up after; a request to end must not hide it."""
+    context = error.__context__
+    while context is not None and not isinstance(context, Exception):
+        context = context.__context__
+    return context
 
 
 def on_signal(ask: Callable[[], object]) -> None:

@@ -101,10 +101,11 @@ class History:
                         self._put(one, packet)
                     continue
                 order.append(name)
-                if places.setdefault(name, packet) is packet:
-                    new_places += 1
-                else:
+                if name in places:
                     self._put_beside(name, packet)
+                else:
+                    places[name] = packet
+                    new_places += 1
         self.head = entries[-1].seq
         if mentions := len(order) - before:
             self.size += size + PLACE_BYTES * new_places
@@ -112,10 +113,11 @@ class History:
         self._trim(now)
 
     def _put(self, one: bytes, packet: bytes) -> None:
-        if self._places.setdefault(one, packet) is packet:
-            self.size += PLACE_BYTES
-        else:
+        if one in self._places:
             self._put_beside(one, packet)
+        else:
+            self._places[one] = packet
+            self.size += PLACE_BYTES
 
     def _put_beside(self, one: bytes, packet: bytes) -> None:
         found = self._places[one]

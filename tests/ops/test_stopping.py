@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -86,6 +88,31 @@ async def test_a_start_that_failed_cleans_up_and_says_why_whoever_asks_meanwhile
     with pytest.raises(SettingsError, match="the database did not answer"):
         await asyncio.wait_for(living, 10)
     assert said == ["cleaned up"]
+
+
+async def test_why_a_start_failed_is_said_also_if_its_own_cleanup_is_broken_off() -> None:
+    cleaning = asyncio.Event()
+
+    @asynccontextmanager
+    async def part() -> AsyncIterator[None]:
+        try:
+            raise SettingsError("the database did not answer")
+            yield
+        finally:
+            cleaning.set()
+            await asyncio.Event().wait()
+
+    async def live() -> None:
+        with stoppable() as stop, stop.starting():
+            async with part():
+                pytest.fail("it has failed")
+
+    living = spawn(live(), name="live")
+    await cleaning.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SettingsError, match="the database did not answer"):
+        await asyncio.wait_for(living, 10)
 
 
 async def test_who_is_cancelled_without_a_signal_is_cancelled() -> None:

@@ -289,6 +289,16 @@ def test_a_room_named_twice_is_kept_once_and_forgotten_once() -> None:
     assert (history.size, history._places) == (0, {})
 
 
+def test_an_entry_that_says_nothing_twice_is_forgotten_like_any_other() -> None:
+    now = 0.0
+    history = History(10, 1 << 20, clock=lambda: now)
+    silent = Target.of("/feed", ("a",), b"")
+    history.add([PushEntry(1, 0, (silent, silent), (("",), ("",)))])
+    now = 20
+    history.add([PushEntry(2, 1)])
+    assert (history.size, history._places) == (0, {})
+
+
 def test_of_a_batch_larger_than_the_bound_the_newest_stays() -> None:
     history = History(10, 48 << 10)
     history.begin(0)
