@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from bus.base import PushEntry, Target, place
-from gateways.sockets.framing import NUMERAL_BYTES, Framing, content, number
+from gateways.sockets.framing import NUMERAL_BYTES, Framing, content, number, numeral
 
 AGE_BYTES: Final = 200
 """What it costs to add anything."""
@@ -90,9 +90,9 @@ class History:
         now, size, new_places = self.clock(), AGE_BYTES, 0
         places, order, before = self._places, self._mentions, len(self._mentions)
         for entry in entries:
-            number = entry.seq.to_bytes(NUMERAL_BYTES)
+            stamp = numeral(entry.seq)
             for target in entry.targets if not entry.controls else _with_words(entry):
-                name, packet = target.name, number + target.packet
+                name, packet = target.name, stamp + target.packet
                 size += TARGET_BYTES + len(packet) + len(name)
                 if target.several:
                     order.extend(target.several)
