@@ -84,12 +84,9 @@ class Session:
     """Room: the number after which its entries are for this session."""
     expiry: asyncio.TimerHandle | None = None
     recovers: bool = field(init=False)
-    socket: EngineSocket = field(init=False)
-    """The connection's: each step between a delivery and its socket costs, where there are thousands."""
 
     def __post_init__(self) -> None:
         self.recovers = bool(self.pid)
-        self.socket = self.connection.socket
 
     @property
     def user(self) -> str:

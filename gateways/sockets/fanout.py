@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from bus.base import PushEntry, Target
 from bus.telemetry import DELIVERIES, SIGNALS_DROPPED
 from gateways.sockets import frames
-from gateways.sockets.connection import Session
 from gateways.sockets.engine_socket import EngineSocket
 from gateways.sockets.membership import Membership
 
@@ -32,9 +31,9 @@ class Run:
     def add(self, seq: int, packet: bytes) -> None:
         self._packets.append((seq, packet))
 
-    def frames(self, session: Session) -> bytes:
-        """The packets as this session gets them: with offsets if it asked for recovery."""
-        if session.recovers:
+    def frames(self, *, numbered: bool) -> bytes:
+        """The packets as one piece: with offsets for those who asked for recovery."""
+        if numbered:
             if not self._numbered:
                 name = self.namespace
                 self._numbered = joined([frames.numbered(name, one, seq) for seq, one in self._packets])
@@ -87,13 +86,15 @@ class Fanout:
         # A socket that is in several of the rooms gets all of them in one piece.
         pieces: dict[EngineSocket, tuple[list[Run], list[bytes]]] = {}
         for run in found:
-            for session in self._membership.members(run.target):
-                of_socket = pieces.get(socket := session.socket)
-                if of_socket is None:
-                    pieces[socket] = [run], [run.frames(session)]
-                else:
-                    of_socket[0].append(run)
-                    of_socket[1].append(run.frames(session))
+            for numbered, sockets in self._membership.members(run.target):
+                piece = run.frames(numbered=numbered)
+                for socket in sockets:
+                    of_socket = pieces.get(socket)
+                    if of_socket is None:
+                        pieces[socket] = [run], [piece]
+                    else:
+                        of_socket[0].append(run)
+                        of_socket[1].append(piece)
         sent: dict[str, int] = {}
         for socket, (parts, bytes_of_it) in pieces.items():
             if socket.send(joined(bytes_of_it)):
@@ -103,20 +104,21 @@ class Fanout:
             DELIVERIES.labels(namespace).inc(packets)
 
     def _send_one(self, run: Run) -> None:
-        members = self._membership.members(run.target)
         sent = 0
-        for session in members:
-            sent += session.socket.send(run.frames(session))
-        if members:
+        for numbered, sockets in self._membership.members(run.target):
+            piece = run.frames(numbered=numbered)
+            for socket in sockets:
+                sent += socket.send(piece)
+        if sent:
             DELIVERIES.labels(run.namespace).inc(sent * len(run))
 
     def signal(self, target: Target) -> None:
         """Deliver a signal: those who are behind go without."""
-        members = self._membership.members(target)
+        members = [socket for _, sockets in self._membership.members(target) for socket in sockets]
         if not members:
             return
         frame = frames.event(target.namespace, target.packet)
-        sent = sum(session.socket.send(frame, droppable=True) for session in members)
+        sent = sum(socket.send(frame, droppable=True) for socket in members)
         DELIVERIES.labels(target.namespace).inc(sent)
         SIGNALS_DROPPED.inc(len(members) - sent)
 

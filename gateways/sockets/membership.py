@@ -1,24 +1,54 @@
 """Owns who is in which room on this gateway."""
 
 from collections.abc import Iterable, KeysView, Mapping, Sequence
-from typing import TypeVar
 
 from bus.base import Target, place
 from gateways.sockets.connection import Session
+from gateways.sockets.engine_socket import EngineSocket
 
-Key = TypeVar("Key", str, bytes)
-
-
-Members = dict[Session, None]
+Sockets = dict[EngineSocket, None]
 """In the order in which they came, thus roughly as they lie in memory: among thousands, that counts."""
+Parts = Sequence[tuple[bool, Sequence[EngineSocket]]]
+"""Sockets by whether they asked for recovery and get packets with their numbers; no part is empty."""
+
+
+class Room:
+    """The sockets in one room of a namespace; a delivery to all of them does not look at their sessions."""
+
+    __slots__ = ("_parts", "numbered", "plain")
+
+    def __init__(self) -> None:
+        self.plain: Sockets = {}
+        self.numbered: Sockets = {}
+        self._parts: Parts | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.plain or self.numbered)
+
+    def add(self, session: Session) -> None:
+        self._of(session)[session.connection.socket] = None
+        self._parts = None
+
+    def discard(self, session: Session) -> None:
+        self._of(session).pop(session.connection.socket, None)
+        self._parts = None
+
+    def _of(self, session: Session) -> Sockets:
+        return self.numbered if session.recovers else self.plain
+
+    def parts(self) -> Parts:
+        """Who is in it now; this stays as it is when somebody leaves, as sending may end a session."""
+        if self._parts is None:
+            self._parts = _parts(self.plain, self.numbered)
+        return self._parts
 
 
 class Membership:
     """The signed-in sessions, by room and by user. Leaving costs what the session has, not what there is."""
 
     def __init__(self) -> None:
-        self._places: dict[bytes, Members] = {}
-        self._users: dict[str, Members] = {}
+        self._places: dict[bytes, Room] = {}
+        self._users: dict[str, dict[Session, None]] = {}
 
     def add(self, session: Session, rooms: Mapping[str, int]) -> None:
         """Let a session in; each room comes with the number after which its entries are for the session."""
@@ -30,40 +60,47 @@ class Membership:
         if session not in self._users.get(session.user, ()):
             return  # it ended while its event was handled: nobody would ever take it out again
         for room in rooms:
-            self._places.setdefault(place(session.namespace, room), {})[session] = None
+            self._places.setdefault(place(session.namespace, room), Room()).add(session)
             session.rooms.setdefault(room, since)
 
     def leave(self, session: Session, rooms: Iterable[str]) -> None:
         for room in session.rooms.keys() & set(rooms):
-            _discard(self._places, place(session.namespace, room), session)
+            key = place(session.namespace, room)
+            found = self._places[key]
+            found.discard(session)
+            if not found:
+                del self._places[key]
             del session.rooms[room]
 
     def remove(self, session: Session) -> None:
         self.leave(session, tuple(session.rooms))
-        _discard(self._users, session.user, session)
+        if (theirs := self._users.get(session.user)) is None:
+            return
+        theirs.pop(session, None)
+        if not theirs:
+            del self._users[session.user]
 
     def places(self) -> KeysView[bytes]:
         """Where anybody is."""
         return self._places.keys()
 
-    def members(self, target: Target) -> Sequence[Session]:
-        """Who is in any of the rooms, each once; a copy, because sending may end a session."""
+    def members(self, target: Target) -> Parts:
+        """Who is in any of the rooms, each once."""
         known = self._places
         if not target.several:
-            return tuple(known.get(target.name, ()))
-        found: Members = {}
-        for one in target.several:
-            found |= known.get(one, {})
-        return tuple(found)
+            room = known.get(target.name)
+            return room.parts() if room else ()
+        rooms = [room for one in target.several if (room := known.get(one))]
+        plain: Sockets = {}
+        numbered: Sockets = {}
+        for room in rooms:
+            plain |= room.plain
+            numbered |= room.numbered
+        return _parts(plain, numbered)
 
     def of_user(self, user: str) -> Sequence[Session]:
         return tuple(self._users.get(user, ()))
 
 
-def _discard(members: dict[Key, Members], key: Key, session: Session) -> None:
-    found = members.get(key)
-    if found is None:
-        return
-    found.pop(session, None)
-    if not found:
-        del members[key]
+def _parts(plain: Sockets, numbered: Sockets) -> Parts:
+    return tuple((of, tuple(sockets)) for of, sockets in ((False, plain), (True, numbered)) if sockets)

@@ -34,12 +34,12 @@ class Comings(RuleBasedStateMachine):
         namespace=st.sampled_from(NAMESPACES),
         user=st.sampled_from(USERS),
         rooms=st.sets(st.sampled_from(ROOMS)),
+        pid=st.sampled_from(["", "a pid"]),
     )
-    def come(self, namespace: str, user: str, rooms: set[str]) -> None:
+    def come(self, namespace: str, user: str, rooms: set[str], pid: str) -> None:
         principal = Principal(user, frozenset({"user"}), None, None, EXPIRY, "")
-        session = Session(
-            f"{len(self.expected)}", namespace, cast("Connection", SimpleNamespace(socket=None)), principal
-        )
+        connection = cast("Connection", SimpleNamespace(socket=object()))
+        session = Session(f"{len(self.expected)}", namespace, connection, principal, pid)
         self.here.append(session)
         self.expected[session] = set(rooms)
         self.membership.add(session, dict.fromkeys(rooms, 0))
@@ -74,9 +74,13 @@ class Comings(RuleBasedStateMachine):
     def everyone_is_found_once(self) -> None:
         for namespace in NAMESPACES:
             for rooms in (["a"], ["a", "b"], ROOMS, ["unknown"], []):
-                found = self.membership.members(Target.of(namespace, rooms, b""))
+                found = [
+                    (numbered, socket)
+                    for numbered, sockets in self.membership.members(Target.of(namespace, rooms, b""))
+                    for socket in sockets
+                ]
                 wanted = {
-                    session
+                    (session.recovers, session.connection.socket)
                     for session in self.here
                     if session.namespace == namespace and self.expected[session].intersection(rooms)
                 }

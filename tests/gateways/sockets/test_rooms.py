@@ -6,6 +6,7 @@ import pytest
 
 from bus.base import Target
 from gateways.sockets.connection import Session
+from gateways.sockets.engine_socket import EngineSocket
 from gateways.sockets.feed import Feed
 from gateways.sockets.namespace import RefusedError
 from gateways.sockets.rooms import Rooms
@@ -30,6 +31,12 @@ def rooms_of(hub: Served) -> Rooms:
     return feed._rooms
 
 
+def are_in(hub: Served, rooms: list[str]) -> list[EngineSocket]:
+    """Who is in any of some rooms of /feed."""
+    parts = hub.sockets.membership.members(Target.of("/feed", rooms, b""))
+    return [socket for _, sockets in parts for socket in sockets]
+
+
 async def row(pool: Pool, session: Session) -> dict[str, int]:
     return dict(await pool.fetchval("SELECT rooms FROM socket_sessions WHERE pid = $1", session.pid))
 
@@ -39,7 +46,7 @@ async def test_joining_is_done_once_the_row_says_so(hub: Served, pool: Pool) -> 
     hub.deliver("/feed", "feed")
     await rooms_of(hub).join(session, ["feed", "zone:a"])
     assert await row(pool, session) == {"feed": 0, "zone:a": 1} == session.rooms
-    assert hub.sockets.membership.members(Target.of("/feed", ["zone:a"], b"")) == (session,)
+    assert are_in(hub, ["zone:a"]) == [session.connection.socket]
 
 
 async def test_what_cannot_be_stored_is_not_joined(hub: Served, pool: Pool) -> None:
@@ -48,7 +55,7 @@ async def test_what_cannot_be_stored_is_not_joined(hub: Served, pool: Pool) -> N
     with pytest.raises(asyncpg.UndefinedTableError):
         await rooms_of(hub).join(session, ["zone:a", "zone:b"])
     assert session.rooms.keys() == {"feed"}
-    assert hub.sockets.membership.members(Target.of("/feed", ["zone:a", "zone:b"], b"")) == ()
+    assert are_in(hub, ["zone:a", "zone:b"]) == []
     await pool.execute("ALTER TABLE away RENAME TO socket_sessions")
     await rooms_of(hub).join(session, ["zone:c"])
     assert (await row(pool, session)).keys() == {"feed", "zone:c"}
@@ -62,7 +69,7 @@ async def test_what_is_left_is_not_heard_even_if_that_cannot_be_stored(hub: Serv
     await pool.execute("ALTER TABLE socket_sessions RENAME TO away")
     with pytest.raises(asyncpg.UndefinedTableError):
         await rooms_of(hub).leave(session, ["zone:b"])
-    assert hub.sockets.membership.members(Target.of("/feed", ["zone:b"], b"")) == ()
+    assert are_in(hub, ["zone:b"]) == []
     await pool.execute("ALTER TABLE away RENAME TO socket_sessions")
 
 
@@ -72,7 +79,7 @@ async def test_words_of_the_platform_change_the_sessions_of_one_user_in_one_name
     feed, live = await came(hub), await came(hub, "/live")
     bob = await hub.signed_in(user="bob")
     hub.obey("join", "ann", "/feed", "zone:a")
-    assert hub.sockets.membership.members(Target.of("/feed", ["zone:a"], b"")) == (feed,)
+    assert are_in(hub, ["zone:a"]) == [feed.connection.socket]
     hub.obey("leave", "ann", "/feed", "feed")
     await hub.sockets.records.settled()
     assert await row(pool, feed) == {"zone:a": 1}
@@ -85,7 +92,7 @@ async def test_a_session_that_has_ended_is_let_in_nowhere(hub: Served) -> None:
     session = await came(hub)
     hub.sockets.server.http.sockets[session.connection.sid].abort()
     await rooms_of(hub).join(session, ["zone:a"])
-    assert hub.sockets.membership.members(Target.of("/feed", ["feed", "zone:a"], b"")) == ()
+    assert are_in(hub, ["feed", "zone:a"]) == []
 
 
 async def test_as_many_rooms_as_may_be_and_not_one_more(serve: Serve) -> None:
