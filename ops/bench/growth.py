@@ -1,25 +1,25 @@
 """Owns `bench growth`: what a delivery costs among many sockets, and an event that nobody here listens to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Final
 
 from ops.bench.comparison import Bench, Conditions, Site, Subject, report, site, turns
+from ops.bench.floor import Floor
 from ops.bench.generator import PhasePlan
 from ops.bench.goals import Goal
 from ops.bench.hubs import Hub
-from ops.bench.node import Node
 from ops.bench.node_peers import NodePeer
 from ops.bench.prepare import Peer, Say
 from ops.bench.report import Report
-from ops.bench.results import WARM_UP, Column, Connected, Run
+from ops.bench.results import WARM_UP, Column, Connected, Phase, Run, Spread
 from ops.bench.servers import EACH, EVERYBODY, Audience, Server
-from ops.bench.services import Services
 
 BURST: Final = 1_000
 """Events of which one is heard: its delivery is a thousandth of what is measured, and not subtracted."""
 UNHEARD: Final = 5 / 7.9
-"""Of what a delivery costs in Node: 5 µs, on the machine the goal comes from, where that takes 7.9 µs."""
+"""Of what a delivery costs in Node: 5 µs, where one among 1,000 clients took 7.9 µs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,8 @@ class GrowthOptions:
     clients: int = 4_000
     few: int = 500
     """How many clients the many are compared with."""
+    usual: int = 1_000
+    """Among how many clients Node's delivery is what unheard events are measured by."""
     runs: int = 5
     seconds: float = 5
     window: int = 2
@@ -56,31 +58,27 @@ class GrowthOptions:
                 "unheard",
                 Column("CPU per event", "cpu_us_per_event"),
                 UNHEARD,
-                peer=f"node-{self.few}",
+                peer=f"node-{self.usual}",
                 beside=("saturated", cost),
             ),
         ]
 
 
-class FewerClients(Hub):
-    """The hub again, under the name it has when it serves few."""
+class Fewer:
+    """A server again, under the name it has when it serves fewer clients."""
 
-    def __init__(self, services: Services, clients: int) -> None:
-        super().__init__(services)
-        self.name = f"hub-{clients}"
+    versions: Mapping[str, str] = MappingProxyType({})
+    notes: tuple[str, ...] = ()
 
-
-class FewerNodeClients(NodePeer):
-    """Node when it serves few: what a delivery is worth on this machine, at this moment."""
-
-    def __init__(self, node: Node, services: Services, clients: int) -> None:
-        super().__init__(node, services, EVERYBODY)
-        self.name = f"node-{clients}"
+    def __init__(self, server: Server, clients: int) -> None:
+        self.name = f"{server.name}-{clients}"
+        self.stream = server.stream
+        self.running = server.running
 
 
 def quick(peer: Peer | None = None) -> GrowthOptions:
     """A run that shows that everything works; its figures mean nothing."""
-    return GrowthOptions(clients=80, few=10, runs=1, seconds=0.5, warm_up=0.2, peer=peer)
+    return GrowthOptions(clients=80, few=10, usual=20, runs=1, seconds=0.5, warm_up=0.2, peer=peer)
 
 
 def run_growth(options: GrowthOptions, say: Say = lambda _: None) -> Report:
@@ -89,28 +87,44 @@ def run_growth(options: GrowthOptions, say: Say = lambda _: None) -> Report:
     subject = Subject(
         title=title, options=asdict(options), runs=options.runs, peer=options.peer, goals=options.goals()
     )
-    with site(options.peer, options.clients, say) as here:
-        hub, fewer = Hub(here.around), FewerClients(here.around, options.few)
-        many = _bench(here, options.clients, EVERYBODY, options.saturated())
-        few = _bench(here, options.few, EVERYBODY, options.saturated())
+    clients = max(options.clients, options.few, options.usual)
+    with site(options.peer, clients, say) as here:
+        hub, floor = Hub(here.around), Floor(here.around, EVERYBODY)
+        hearing: list[Server] = [hub]
+        if here.node:
+            hearing.append(NodePeer(here.node, here.around, EACH))
         unheard = _bench(here, options.clients, EACH, options.unheard())
-        peers = [NodePeer(here.node, here.around, EACH)] if here.node else []
-        sides: list[tuple[Bench, Server]] = [(many, hub), (few, fewer), (unheard, hub)]
-        sides += [(unheard, peer) for peer in peers]
-        sides += [(few, FewerNodeClients(here.node, here.around, options.few))] if here.node else []
-        runs: list[Run] = []
-        for number, (bench, server) in turns(sides, options.runs):
-            run = bench.measure(server, number, say)
-            runs.append(_without_connecting(run) if bench is unheard else run)
-    return report(subject, here, [hub, *peers], runs, [*many.doubts(runs), *_notes(options)])
+        sides = list(_sides(options, here, (hub, floor)))
+        sides += [(unheard, server) for server in hearing]
+        runs = [bench.measure(server, number, say) for number, (bench, server) in turns(sides, options.runs)]
+    runs = [run if _connects(run) else _without_connecting(run) for run in runs]
+    notes = [*unheard.doubts(runs), *_notes(options), *_parts(options, runs)]
+    return report(subject, here, [*hearing, floor], runs, notes)
+
+
+def _sides(options: GrowthOptions, here: Site, servers: Sequence[Server]) -> Iterator[tuple[Bench, Server]]:
+    """Who delivers to everybody, and to how many."""
+    many = _bench(here, options.clients, EVERYBODY, options.saturated())
+    few = _bench(here, options.few, EVERYBODY, options.saturated())
+    for server in servers:
+        yield many, server
+        yield few, Fewer(server, options.few)
+    if here.node:
+        usual = _bench(here, options.usual, EVERYBODY, options.saturated())
+        yield usual, Fewer(NodePeer(here.node, here.around, EVERYBODY), options.usual)
 
 
 def _bench(here: Site, clients: int, audience: Audience, phases: list[PhasePlan]) -> Bench:
     return Bench(Conditions(clients=clients, audience=audience, phases=phases, needs_compiler=True), here)
 
 
+def _connects(run: Run) -> bool:
+    """Say whether its connecting counts: the floor's does nothing, and the unheard's is measured before."""
+    heard = any(phase.name == "saturated" for phase in run.phases)
+    return heard and not run.server.startswith("floor")
+
+
 def _without_connecting(run: Run) -> Run:
-    """The hub's connecting is measured in the other run of that number."""
     return Run(
         run.server, run.number, tuple(phase for phase in run.phases if not isinstance(phase, Connected))
     )
@@ -118,11 +132,31 @@ def _without_connecting(run: Run) -> Run:
 
 def _notes(options: GrowthOptions) -> Iterator[str]:
     yield (
-        f"hub-{options.few}, node-{options.few}: the same with {options.few:,} clients; an event to more "
-        "clients takes longer"
+        f"hub-{options.few}, floor-{options.few}, node-{options.usual}: the same with so many clients; an "
+        "event to more clients takes longer"
     )
     yield (
         f"unheard: {options.clients:,} clients, each in a room of its own; every event is for another room, "
         f"which nobody is in, but one in {BURST:,}, which one client gets. That is the plainest event, "
         "one packet for one room, and every read is full: events that come one by one cost more each"
+    )
+
+
+def _parts(options: GrowthOptions, runs: Sequence[Run]) -> Iterator[str]:
+    """Whose the growth is: the kernel's sockets lie farther apart, too."""
+    for server in ("hub", "floor"):
+        few, many = (_spent(runs, name) for name in (f"{server}-{options.few}", server))
+        yield (
+            f"{server}: of a delivery's CPU, its own code took {few[0]} µs among {options.few:,} clients and "
+            f"{many[0]} among {options.clients:,}; the kernel {few[1]} and {many[1]}"
+        )
+
+
+def _spent(runs: Sequence[Run], server: str) -> tuple[Spread, Spread]:
+    """A delivery's CPU, in µs: in the server's own code, and in the kernel for it."""
+    phases = [phase for run in runs if run.server == server for phase in run.phases]
+    saturated = [one for one in phases if isinstance(one, Phase) and one.name == "saturated"]
+    return (
+        Spread.of(one.user_us_per_delivery for one in saturated),
+        Spread.of(one.system_us_per_delivery for one in saturated),
     )

@@ -15,20 +15,26 @@ def test_a_quick_run_compares_many_clients_with_few_and_sends_events_to_nobody()
     report = beside_node("growth")
 
     fan_out = ["connect", "warm-up", "saturated"]
+    without_connecting = fan_out[1:]
     unheard = ["warm-up", "unheard"]
     assert phases(report) == [
         ("hub", fan_out),
         ("hub-10", fan_out),
+        ("floor", without_connecting),
+        ("floor-10", without_connecting),
+        ("node-20", fan_out),
         ("hub", unheard),
         ("node", unheard),
-        ("node-10", fan_out),
     ]
-    to_all, to_nobody = report["runs"][:2] + report["runs"][4:], report["runs"][2:4]
-    for run, clients in zip(to_all, (80, 10, 10), strict=True):
-        assert run["phases"][0]["clients"] == clients
-        for phase in run["phases"][1:]:
-            assert phase["received"] == phase["expected"] == clients * phase["published"] > 0
+    to_all, to_nobody = report["runs"][:5], report["runs"][5:]
+    for run, clients in zip(to_all, (80, 10, 80, 10, 20), strict=True):
+        for phase in run["phases"]:
+            if phase["name"] == "connect":
+                assert phase["clients"] == clients
+            else:
+                assert phase["received"] == phase["expected"] == clients * phase["published"] > 0
     for phase in (phase for run in to_nobody for phase in run["phases"]):
         assert phase["published"] == BURST * phase["received"] > BURST
     goals = {(goal["phase"], goal["peer"]) for goal in report["goals"]}
-    assert goals == {("saturated", "hub-10"), ("unheard", "node-10")}
+    assert goals == {("saturated", "hub-10"), ("unheard", "node-20")}
+    assert sum("its own code took" in note for note in report["notes"]) == 2
