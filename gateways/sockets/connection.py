@@ -3,7 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from gateways.auth import Principal
 from gateways.limits import Bucket
@@ -11,12 +11,14 @@ from gateways.sockets.closing import Closing
 from gateways.sockets.engine_socket import EngineSocket
 from gateways.sockets.lanes import Lanes
 
+RefusalCode = Literal["unauthorized", "forbidden", "rate_limited", "overloaded"]
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectRefusal:
     """Why a namespace is not connected: what the client reads in `connect_error`."""
 
-    code: str
+    code: RefusalCode
     message: str
 
 

@@ -27,6 +27,12 @@ AHEAD_S: Final = 2.0
 PID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 OFFSET: Final = re.compile(r"[0-9]{1,18}")
 
+# All there from the start: Prometheus cannot see an increase in what it never saw before.
+OUTCOMES: Final = {
+    outcome: RECOVERIES.labels(outcome)
+    for outcome in ("recovered", "too_old", "too_much", "unknown", "unavailable", "ahead")
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -86,13 +92,13 @@ class Recovery:
             stored = await self.records.held(wanted) or await self.records.taken(wanted)
         except RETRYABLE as error:
             log.warning("a session cannot be looked up", error=f"{type(error).__name__}: {error}")
-            RECOVERIES.labels("unavailable").inc()
+            OUTCOMES["unavailable"].inc()
             return False
         if stored is None:
-            RECOVERIES.labels("unknown").inc()
+            OUTCOMES["unknown"].inc()
             return False
         if not await self._reached(max(claim.offset or 0, stored.as_of)):
-            RECOVERIES.labels("ahead").inc()
+            OUTCOMES["ahead"].inc()
             return False
         return True
 
@@ -119,7 +125,7 @@ class Recovery:
         stored = self.records.here(claim.pid)
         rooms = None if stored is None else self._rooms(stored, space)
         if stored is None or rooms is None:
-            RECOVERIES.labels("too_old").inc()
+            OUTCOMES["too_old"].inc()
             return None
         after = max(claim.offset or 0, min(rooms.values(), default=self.history.head))
         if after >= stored.heard:
@@ -127,16 +133,16 @@ class Recovery:
         try:
             frames = self.history.missed(space.name, rooms, after, self._max_bytes)
         except TooMuchError:
-            RECOVERIES.labels("too_much").inc()
+            OUTCOMES["too_much"].inc()
             self.records.end(claim.pid)  # it will not become less
             return None
         if frames is None:
-            RECOVERIES.labels("too_old").inc()
+            OUTCOMES["too_old"].inc()
             return None
         if sum(map(len, frames)) > self._max_bytes - given:
-            RECOVERIES.labels("too_much").inc()  # where other namespaces got less, it may be given yet
+            OUTCOMES["too_much"].inc()  # where other namespaces got less, it may be given yet
             return None
-        RECOVERIES.labels("recovered").inc()
+        OUTCOMES["recovered"].inc()
         # The next gateway may not know how quiet a room was before it began; what is proved is passed on.
         proved = {room: max(since, after) for room, since in rooms.items()}
         return Owed(stored, proved, b"".join(frames))

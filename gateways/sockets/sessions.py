@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, get_args
 
 import structlog
 
@@ -15,7 +15,7 @@ from gateways.auth import IdentityUnavailableError, Principal, UnauthorizedError
 from gateways.gateway import Gateway
 from gateways.sockets import frames
 from gateways.sockets.closing import Closing
-from gateways.sockets.connection import Connection, ConnectRefusal, ConnectRefusedError, Session
+from gateways.sockets.connection import Connection, ConnectRefusal, ConnectRefusedError, RefusalCode, Session
 from gateways.sockets.greeting import Greeter
 from gateways.sockets.membership import Membership
 from gateways.sockets.namespace import Namespace
@@ -30,6 +30,9 @@ SUSPENDED: Final = ConnectRefusal("forbidden", "this user is suspended")
 EXPIRED: Final = (
     b'["session_expired",{"message":"Your session has expired: connect again with a fresh token."}]'
 )
+
+# All there from the start: Prometheus cannot see an increase in what it never saw before.
+REFUSALS: Final = {code: CONNECTS_REFUSED.labels(code) for code in get_args(RefusalCode)}
 
 
 class Sessions:
@@ -79,7 +82,7 @@ class Sessions:
             else:
                 self._begin(connection, namespace, principal, recovers=_asks_for_recovery(auth))
             return
-        CONNECTS_REFUSED.labels(refusal.code).inc()
+        REFUSALS[refusal.code].inc()
         connection.socket.send(frames.refused(namespace, refusal.message, refusal.code))
 
     def _refuse_suspended(self, user: str, since: float) -> None:

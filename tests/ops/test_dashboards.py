@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from bus import telemetry
 from gateways.sockets.closing import Closing
+from gateways.sockets.recovery import OUTCOMES
+from gateways.sockets.sessions import REFUSALS
 
 FOLDER = Path(__file__).parents[2] / "ops" / "dashboards"
 BOARD = json.loads((FOLDER / "hub.json").read_text())
@@ -125,10 +128,29 @@ def test_a_parser_of_prometheus_agrees_where_there_is_one(tmp_path: Path) -> Non
         subprocess.run([promtool, "check", "rules", FOLDER / "alerts.yml", file], check=True)
 
 
+def test_what_alerts_count_by_why_is_there_before_it_happens() -> None:
+    """Prometheus sees no increase in the first of something that was not there before."""
+    program = "import gateways.app, bus.telemetry as here; print(here.exposed(None).decode())"
+    fresh = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    expected = [
+        ("hub_socket_closes_total", "reason", [closing.name.lower() for closing in Closing]),
+        ("hub_socket_recoveries_total", "outcome", list(OUTCOMES)),
+        ("hub_socket_connects_refused_total", "code", list(REFUSALS)),
+    ]
+    for name, label, values in expected:
+        for value in values:
+            assert f'{name}{{{label}="{value}"}} 0.0' in fresh
+
+
 def test_values_that_are_asked_for_exist() -> None:
-    asked = set(re.findall(r'reason="(\w+)"', " ".join(EXPRESSIONS.values())))
-    assert asked
-    assert asked <= {closing.name.lower() for closing in Closing}
+    there = {
+        "reason": {closing.name.lower() for closing in Closing},
+        "code": set(REFUSALS),
+    }
+    for label, values in there.items():
+        asked = set(re.findall(rf'\b{label}="(\w+)"', " ".join(EXPRESSIONS.values())))
+        assert asked
+        assert asked <= values
 
 
 def test_what_was_not_sent_is_shown_whatever_kept_it_back() -> None:
