@@ -12,7 +12,7 @@ import structlog
 
 from bus.tasks import cancel, spawn
 from gateways.app import create_app
-from gateways.http.connections import BACKLOG, Patience, served
+from gateways.connections import BACKLOG, Patience, served
 from ops.loop import settle
 from ops.settings import Settings, SettingsError
 from ops.stopping import stoppable

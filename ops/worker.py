@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bus.tasks import cancel, spawn
 from gateways.app import create_app
-from gateways.http.connections import opened
+from gateways.connections import opened
 from ops.effective import effective
 from ops.line import LowerEnd
 from ops.logs import configure

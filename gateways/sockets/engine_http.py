@@ -19,7 +19,8 @@ from bus.telemetry import HTTP_SECONDS
 from gateways.address import origin_allowed
 from gateways.failures import BEGUN, answered
 from gateways.sockets import frames
-from gateways.sockets.engine_socket import BadRequestError, EngineConfig, EngineSocket, Listener
+from gateways.sockets.engine_config import EngineConfig
+from gateways.sockets.engine_socket import BadRequestError, EngineSocket, Listener
 from gateways.sockets.reception import Admission
 from gateways.tracing import TRACE, continued, route_pattern
 
@@ -99,13 +100,9 @@ class EngineHttp:
         if admission is None:
             return _refused(OVERLOADED)
         socket = self._new_socket(request, admission)
-        try:
-            if request.query["transport"] == "polling":
-                return _text(await socket.poll(request))
-            return await socket.serve(request)
-        finally:
-            if request.query["transport"] == "websocket":
-                self.forget(socket.sid)
+        if request.query["transport"] == "polling":
+            return _text(await socket.poll(request))
+        return await socket.serve(request)
 
     def _new_socket(self, request: web.Request, admission: Admission) -> EngineSocket:
         sid = self._config.prefix + secrets.token_urlsafe(15)

@@ -8,16 +8,17 @@ large polled body for the whole.
 import asyncio
 from base64 import b64decode
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
-from aiohttp import WSMsgType, web
+from aiohttp import WebSocketError, WSMsgType, web
 
+from bus.tasks import spawn
 from gateways.sockets import frames
 from gateways.sockets.closing import Closing
+from gateways.sockets.engine_config import EngineConfig
 from gateways.sockets.send_buffer import SendBuffer
-from gateways.sockets.timings import Timings
-from gateways.sockets.wire import Wire, end, stop, wire
+from gateways.sockets.websocket import Opening, Websocket
+from gateways.sockets.wire import StockWire, Wire, end
 
 POLLED_PACKETS: Final = 1000
 WAITED_FOR: Final = 8
@@ -39,23 +40,6 @@ class Listener(Protocol):
     async def attachment(self, sid: str, data: bytes) -> None: ...
     def malformed(self, sid: str, what: str) -> None: ...
     def closed(self, sid: str, closing: Closing) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineConfig:
-    """What all sessions of one server have in common."""
-
-    timings: Timings
-    max_bytes: int
-    """The largest message taken, and the size up to which one poll is filled."""
-    max_packets: int
-    """What may wait for a client that polls too seldom."""
-    max_unsent: int
-    """How many bytes may wait for any client; the system's own buffer beside them is not counted."""
-    prefix: str = ""
-    """What the ids of all sessions here begin with."""
-    direct: bool = True
-    """Whether frames go straight into the transport."""
 
 
 class EngineSocket:
@@ -85,7 +69,7 @@ class EngineSocket:
         self.sid = sid
         self.closing: Closing | None = None
         self.upgrading = False
-        self.websocket: web.WebSocketResponse | None = None
+        self.websocket: Opening | Websocket | None = None
         self._config = config
         self._listener = listener
         self._forget = forget
@@ -139,8 +123,8 @@ class EngineSocket:
         buffer.put(joined)
         return True
 
-    def close(self, closing: Closing) -> None:
-        """End the session; what waits is still sent, unless the reason forbids it."""
+    def close(self, closing: Closing, code: int | None = None) -> None:
+        """End the session, with another code perhaps; what waits is still sent, if the reason allows it."""
         if self.closing is not None:
             return
         self.closing = closing
@@ -148,7 +132,7 @@ class EngineSocket:
         if self._wire is None:
             self._end_polling(closing)
         elif self._transport is not None:
-            end(self._wire, closing.code, closing.words)
+            end(self._wire, code or closing.code, closing.words)
             self._timer = self._after(self._config.timings.close_grace, self._transport.abort)
         self._listener.closed(self.sid, closing)
 
@@ -276,12 +260,14 @@ class EngineSocket:
     # Websocket
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Talk over a websocket from the beginning."""
+        """Talk over a websocket from the beginning; it may outlive the request."""
         try:
             ws = await self._open(request)
             await self._converse(ws, request)
         finally:
-            self.close(Closing.LEFT)
+            if self._wire is None:
+                self.close(Closing.LEFT)
+                self._forget(self.sid)
         return ws
 
     async def upgrade(self, request: web.Request) -> web.StreamResponse:
@@ -296,28 +282,24 @@ class EngineSocket:
             self.upgrading = False
             self._transport = None
         if confirmed and self.closing is None:
-            try:
-                await self._converse(ws, request)
-            finally:
-                self.close(Closing.LEFT)
+            await self._converse(ws, request)
         else:
             _let_go(ws)
         return ws
 
-    async def _open(self, request: web.Request) -> web.WebSocketResponse:
+    async def _open(self, request: web.Request) -> Opening:
         ws = await self._prepared(request)
         self._transport = request.transport
         return ws
 
-    async def _prepared(self, request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse(
+    async def _prepared(self, request: web.Request) -> Opening:
+        ws = Opening(
             compress=False,  # a zlib state per connection costs more than the bytes it saves
             max_msg_size=self._config.max_bytes,
             autoclose=False,
             timeout=self._config.timings.close_grace,
         )
         await ws.prepare(request)
-        ws.headers.clear()  # they are sent, and would stay in memory as long as it is open
         return ws
 
     async def _turn_away(self, request: web.Request) -> web.StreamResponse:
@@ -326,7 +308,7 @@ class EngineSocket:
         await ws.close(code=Closing.MALFORMED.code, message=Closing.MALFORMED.words.encode())
         return ws
 
-    async def _probe(self, ws: web.WebSocketResponse) -> bool:
+    async def _probe(self, ws: Opening) -> bool:
         try:
             async with asyncio.timeout(self._config.timings.upgrade_timeout):
                 if (await ws.receive()).data != "2probe":
@@ -338,36 +320,62 @@ class EngineSocket:
         except (TimeoutError, ConnectionError):
             return False
 
-    async def _converse(self, ws: web.WebSocketResponse, request: web.Request) -> None:
-        if self.closing is not None:
-            return  # closed before the websocket was there
-        if request.transport is None:
-            return  # gone already
-        self.websocket, self._transport = ws, request.transport
-        self._wire = wire(ws, request.transport, direct=self._config.direct)
+    async def _converse(self, ws: Opening, request: web.Request) -> None:
+        """Talk apart from the request where that can be, else as long as it lasts."""
+        if self.closing is not None or request.transport is None:
+            self.close(Closing.LEFT)
+            return
+        self._transport = request.transport
+        if self._config.direct and (websocket := ws.leave(request)):
+            self._settle(websocket, self._transport)
+            spawn(self._talk(websocket), name="websocket")
+        else:
+            stock = StockWire(ws)
+            self._settle(ws, stock)
+            try:
+                await self._talk(ws)
+            finally:
+                stock.stop()
+                _let_go(ws)
+
+    def _settle(self, websocket: Opening | Websocket, wire: Wire) -> None:
+        """Send over a websocket from now on, first what waits."""
+        self.websocket, self._wire = websocket, wire
         if self._buffer:
             self._spared = self._buffer.spared_size
-            self._wire.write(self._buffer.take_frames())
+            wire.write(self._buffer.take_frames())
         self._buffer.wake()
         self._buffer = SPENT
+
+    async def _talk(self, websocket: Opening | Websocket) -> None:
         try:
-            await self._read(ws)
+            await self._read(websocket)
         finally:
             self.close(Closing.LEFT)
             self._timer.cancel()
-            stop(self._wire)
-            _let_go(ws)
+            self._forget(self.sid)
+            if isinstance(websocket, Websocket):
+                websocket.close(self._config.timings.close_grace)
 
-    async def _read(self, ws: web.WebSocketResponse) -> None:
+    async def _read(self, websocket: Opening | Websocket) -> None:
         """Read until the client or the transport closes, also after our own close: its answer is awaited."""
         while True:
-            message = await ws.receive()
-            if message.type is WSMsgType.TEXT:
-                await self.receive(message.data)
-            elif message.type is not WSMsgType.BINARY:
-                return
-            elif self.closing is None:
-                await self._listener.attachment(self.sid, message.data)
+            message = await websocket.receive()
+            match message.type:
+                case WSMsgType.TEXT:
+                    await self.receive(message.data)
+                case WSMsgType.BINARY:
+                    if self.closing is None:
+                        await self._listener.attachment(self.sid, message.data)
+                case WSMsgType.PING:
+                    self.send(frames.pong(message.data))
+                case WSMsgType.PONG:
+                    pass
+                case WSMsgType.ERROR if isinstance(message.data, WebSocketError):
+                    self.close(Closing.MALFORMED, message.data.code)
+                    return
+                case _:
+                    return
 
     @staticmethod
     def _after(seconds: float, do: Callable[..., object], *given: object) -> asyncio.TimerHandle:

@@ -17,6 +17,7 @@ _FINAL: Final = 0x80
 _TEXT: Final = 1
 _BINARY: Final = 2
 _CLOSE: Final = 8
+_PONG: Final = 10
 # A length of up to 125 stands in the second byte; these stand for a length in the next two or eight.
 _TWO_BYTES: Final = 126
 _EIGHT_BYTES: Final = 127
@@ -70,6 +71,11 @@ CLOSE: Final = b"1"
 """A packet, as polling alone needs it."""
 NOOP: Final = b"6"
 """A packet, as polling alone needs it."""
+
+
+def pong(data: bytes) -> bytes:
+    """The answer to a ping of the websocket's own."""
+    return _frame(_PONG, data)
 
 
 def closed(code: int, reason: str) -> bytes:

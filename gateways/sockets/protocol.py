@@ -25,8 +25,9 @@ from gateways.limits import Bucket
 from gateways.sockets import frames
 from gateways.sockets.closing import Closing
 from gateways.sockets.connection import Connection, Session
+from gateways.sockets.engine_config import EngineConfig
 from gateways.sockets.engine_http import EngineHttp, asks_for_websocket
-from gateways.sockets.engine_socket import EngineConfig, EngineSocket
+from gateways.sockets.engine_socket import EngineSocket
 from gateways.sockets.lanes import Lanes
 from gateways.sockets.namespace import RefusedError
 from gateways.sockets.reception import Admission, Reception

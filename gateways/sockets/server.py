@@ -25,10 +25,10 @@ from gateways.sockets.reception import Reception
 from gateways.sockets.records import Records
 from gateways.sockets.recovery import Recovery
 from gateways.sockets.rooms import Rooms
+from gateways.sockets.selftest import direct_works
 from gateways.sockets.sessions import Sessions
 from gateways.sockets.timings import Timings
 from gateways.sockets.viewers import Viewers
-from gateways.sockets.wire import direct_works
 from routing.inbox import Inbox
 from schemas.store.socket_sessions import SocketSessions
 

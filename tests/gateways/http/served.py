@@ -19,9 +19,9 @@ from bus.tasks import cancel, forever, spawn
 from bus.viewers import ViewerCounts
 from gateways.auth import Authenticator, SharedSecret, issue
 from gateways.config import GatewayConfig, Limits
+from gateways.connections import Patience, served
 from gateways.gateway import Gateway, Notifying
 from gateways.http.application import http_application
-from gateways.http.connections import Patience, served
 from routing.consent import Consents, Links
 from routing.inbox import Inbox
 from schemas.clock import SystemClock

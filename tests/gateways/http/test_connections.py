@@ -1,18 +1,15 @@
 """Connections: the silent are let go, too many are refused, and what is no HTTP is not repeated."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import structlog
-from aiohttp import ClientSession, web
 from structlog.testing import LogCapture
 
 from gateways.gateway import Gateway
-from gateways.http.connections import Patience, served
 from tests.gateways.http.served import Caller, serving
 from tests.waiting import until
 
@@ -120,32 +117,3 @@ async def test_broken_requests_do_not_fill_the_log(gateway: Gateway, lines: list
             async with connected(nobody, BROKEN[0]) as reader:
                 await everything(reader)
     assert 1 <= len(lines) <= 7
-
-
-async def test_a_websocket_talks_on_without_what_has_read_its_handshake() -> None:
-    """Else the headers stay in memory as long as it is open."""
-    opened: list[Any] = []
-
-    async def echo(request: web.Request) -> web.WebSocketResponse:
-        ws = web.WebSocketResponse()
-        await ws.prepare(request)
-        opened.append(request.protocol)
-        async for message in ws:
-            await ws.send_str(message.data)
-        return ws
-
-    app = web.Application()
-    app.router.add_get("/", echo)
-    bound = socket.create_server(("127.0.0.1", 0))
-    url = "http://{}:{}".format(*bound.getsockname())
-    async with (
-        served(app, bound, Patience(most=10)),
-        ClientSession() as session,
-        session.ws_connect(url, max_msg_size=0) as ws,
-    ):
-        said = [str(number) * (1 << number) for number in range(8)] + ["x" * 1_000_000] * 3
-        for one in said:
-            await ws.send_str(one)
-        assert [await ws.receive_str() for _ in said] == said
-        assert [one._parser for one in opened] == [None]
-    assert opened[0].transport is None

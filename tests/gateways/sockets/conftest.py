@@ -28,7 +28,7 @@ from schemas.db import Pool
 from schemas.listen import Listener
 from schemas.store.events import EventLog
 from schemas.store.users import Users
-from tests.gateways.sockets.basics import SECRET, MovableClock, quick, token_of
+from tests.gateways.sockets.basics import SECRET, MovableClock, Runner, quick, token_of
 from tests.gateways.sockets.house import door, east, house, line, real_bus, west
 from tests.gateways.sockets.raw import RawSocket
 from tests.jsclient import js, js_library
@@ -84,7 +84,7 @@ class Served:
 
     url: str
     sockets: HubSockets
-    runner: web.AppRunner
+    runner: Runner
     session: ClientSession
     raws: list[RawSocket] = field(default_factory=list)
 
@@ -128,12 +128,9 @@ async def serving(gateway: Gateway, timings: Timings) -> AsyncIterator[Served]:
     app = web.Application()
     sockets = attach(app, gateway, timings)
     signals = spawn(gateway.signals.run(sockets.signal), name="signals")
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
+    runner = await Runner.start(app)
     async with ClientSession() as session:
-        served = Served(f"http://{host}:{port}", sockets, runner, session)
+        served = Served(runner.url, sockets, runner, session)
         yield served
         for raw in served.raws:
             await raw.ws.close()

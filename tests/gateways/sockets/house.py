@@ -30,7 +30,7 @@ from schemas.events.base import Event
 from schemas.events.content import ContentCreated
 from schemas.events.hours import HoursTipped
 from schemas.store.users import Users
-from tests.gateways.sockets.basics import quick, token_of
+from tests.gateways.sockets.basics import Runner, quick, token_of
 from tests.jsclient import Happening, JsClient, JsSocket
 from tests.waiting import until
 
@@ -46,7 +46,7 @@ class Door:
     name: str
     url: str
     sockets: HubSockets
-    runner: web.AppRunner
+    runner: Runner
     push: PushTail
     pool: Pool
     following: asyncio.Task[Any]
@@ -166,11 +166,8 @@ async def opened(gateway: Gateway, timings: Timings) -> AsyncIterator[Door]:
     sockets = attach(app, gateway, timings)
     following = spawn(gateway.push.run(sockets.deliver, sockets.begin), name="push")
     await gateway.push.caught_up.wait()
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    door = Door(gateway.name, f"http://{host}:{port}", sockets, runner, gateway.push, gateway.pool, following)
+    runner = await Runner.start(app)
+    door = Door(gateway.name, runner.url, sockets, runner, gateway.push, gateway.pool, following)
     yield door
     if not door.stopped:
         await door.stop()

@@ -10,6 +10,7 @@ of the two folders: `npm ci --ignore-scripts`, then `npx mocha test-suite.js`. A
 
 import asyncio
 import secrets
+import socket
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,11 +21,13 @@ from socketio import packet as wire
 
 from gateways.auth import Principal
 from gateways.config import GatewayConfig, Limits
+from gateways.connections import Patience, served
 from gateways.sockets import frames
 from gateways.sockets.closing import Closing
 from gateways.sockets.connection import Connection, Session
+from gateways.sockets.engine_config import EngineConfig
 from gateways.sockets.engine_http import EngineHttp
-from gateways.sockets.engine_socket import EngineConfig, EngineSocket
+from gateways.sockets.engine_socket import EngineSocket
 from gateways.sockets.protocol import HubPacket, HubServer
 from gateways.sockets.reception import Admission, Reception
 from gateways.sockets.timings import Timings
@@ -128,5 +131,10 @@ def suite_app() -> web.Application:
     return app
 
 
+async def main(port: int) -> None:
+    async with served(suite_app(), socket.create_server(("127.0.0.1", port)), Patience(most=1_000)):
+        await asyncio.Event().wait()
+
+
 if __name__ == "__main__":
-    web.run_app(suite_app(), host="127.0.0.1", port=int(sys.argv[1]), access_log=None)
+    asyncio.run(main(int(sys.argv[1])))

@@ -15,6 +15,7 @@ from gateways.sockets.engine_http import EngineHttp
 from gateways.sockets.engine_socket import EngineSocket
 from gateways.sockets.protocol import HubServer
 from gateways.sockets.server import attach
+from tests.gateways.sockets.basics import Runner
 from tests.gateways.sockets.conftest import quick, token_of
 from tests.gateways.sockets.raw import RawSocket
 
@@ -30,11 +31,8 @@ UPGRADE = {
 async def url(gateway: Gateway) -> AsyncIterator[str]:
     app = http_application(gateway)
     attach(app, gateway, quick())
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    yield f"http://{host}:{port}"
+    runner = await Runner.start(app)
+    yield runner.url
     await runner.cleanup()
 
 

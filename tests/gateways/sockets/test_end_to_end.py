@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from aiohttp import web
 
 from bus.appender import Appender
 from bus.base import Bus
@@ -22,6 +21,7 @@ from schemas.db import Pool
 from schemas.events.base import Event
 from schemas.events.content import ContentCreated
 from schemas.events.hours import HoursTipped
+from tests.gateways.sockets.basics import Runner
 from tests.gateways.sockets.conftest import token_of
 from tests.jsclient import JsClient
 from tests.waiting import until
@@ -52,16 +52,13 @@ async def url(gateway: Gateway, real_bus: Bus, relaying: None) -> AsyncIterator[
     push = PushTail(real_bus, gateway.pool)
     signals, viewers = Signals(real_bus), ViewerCounts(real_bus, "test")
     app = create_app(replace(gateway, push=push, signals=signals, viewers=viewers))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    runner = await Runner.start(app)
 
     async def follows() -> bool:
         return push.position is not None
 
     await until(follows)
-    host, port = runner.addresses[0][:2]
-    yield f"http://{host}:{port}"
+    yield runner.url
     await runner.cleanup()
 
 

@@ -11,6 +11,7 @@ from aiohttp import ClientSession, WSMsgType, web
 from gateways.sockets import frames
 from gateways.sockets.closing import Closing
 from gateways.sockets.protocol import ATTACHMENTS, HubServer
+from tests.gateways.sockets.basics import Runner
 from tests.gateways.sockets.raw import RawSocket, connect
 from tests.gateways.sockets.suite_app import LIMITS, echo_server
 from tests.waiting import until
@@ -69,11 +70,9 @@ class Echoes:
 async def echoes() -> AsyncIterator[Echoes]:
     server, app = echo_server(), web.Application()
     server.attach(app)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    runner = await Runner.start(app)
     async with ClientSession() as session:
-        yield Echoes(server, session, f"http://127.0.0.1:{runner.addresses[0][1]}")
+        yield Echoes(server, session, runner.url)
         server.close_all()
     await runner.cleanup()
 

@@ -9,7 +9,8 @@ from bus import telemetry
 from bus.base import Target
 from gateways.sockets import frames
 from gateways.sockets.closing import Closing
-from gateways.sockets.engine_socket import EngineConfig, EngineSocket
+from gateways.sockets.engine_config import EngineConfig
+from gateways.sockets.engine_socket import EngineSocket
 from gateways.sockets.timings import Timings
 from tests.gateways.sockets.conftest import Serve, quick, token_of
 from tests.gateways.sockets.raw import RawSocket

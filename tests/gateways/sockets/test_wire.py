@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from gateways.sockets import wire
+from gateways.sockets import selftest, wire
 from gateways.sockets.closing import Closing
 from tests.gateways.sockets.conftest import Serve, Served, quick
 from tests.gateways.sockets.test_slow_readers import BIG, stop_reading
@@ -19,20 +19,20 @@ async def stock(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Served:
     async def nothing() -> list[object]:
         raise AttributeError("what a changed aiohttp might raise")
 
-    monkeypatch.setattr(wire, "_heard", nothing)
+    monkeypatch.setattr(selftest, "_heard", nothing)
     return await serve(quick(close_grace=0.2), socket_unsent_bytes=100_000)
 
 
 async def test_frames_of_ours_and_of_aiohttp_arrive_whole_and_in_order() -> None:
-    assert await wire.direct_works()
+    assert await selftest.direct_works()
 
 
 async def test_a_transport_that_changes_what_is_written_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     async def speak(_: str) -> list[object]:
         return ["1", "2", "4", "3", 4000]
 
-    monkeypatch.setattr(wire, "_listen", speak)
-    assert not await wire.direct_works()
+    monkeypatch.setattr(selftest, "_talk", speak)
+    assert not await selftest.direct_works()
 
 
 async def test_without_direct_writing_everything_comes_in_order_all_the_same(stock: Served) -> None:

@@ -10,7 +10,6 @@ from http import HTTPStatus
 
 import structlog
 from aiohttp import web
-from aiohttp.http_websocket import WebSocketReader
 
 from gateways.headers import ALWAYS, SERVER
 from gateways.limits import RateLimiter
@@ -53,6 +52,10 @@ class Door:
         if self.server is None:
             raise RuntimeError("nobody is served yet")
         return Connection(self, self.server)
+
+    def left(self) -> None:
+        """Count a connection as lost."""
+        self.open -= 1
 
     async def say_last(self, _: web.Request, response: web.StreamResponse) -> None:
         """Tell in the answer that no other will follow over this connection, if that is so."""
@@ -106,16 +109,26 @@ class Connection(web.RequestHandler):
         self._deadline = self._loop.call_later(self._door.patience.head, self._give_up)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._door.open -= 1
+        self._door.left()
         if self._deadline is not None:
             self._deadline.cancel()
         super().connection_lost(exc)
 
-    def set_parser(self, parser: WebSocketReader, data_received_cb: Callable[[], None] | None = None) -> None:
-        """Read a websocket from now on, and do without the parser of HTTP, which keeps the last headers."""
-        super().set_parser(parser, data_received_cb)
-        if self._upgraded:
-            self._parser = None
+    def hand_over(self, heir: asyncio.Protocol) -> Callable[[], None]:
+        """Leave an open connection to another protocol. Answers what that must call when it is lost.
+
+        To aiohttp it is lost now: the request ends as soon as its handler returns, and nothing of it is kept.
+        Whatever has parsed the connection so far goes on, in other hands.
+        """
+        if self.transport is None:
+            raise ConnectionResetError("the connection is lost")
+        self.transport.set_protocol(heir)
+        if self._reading_paused or self._buffer_paused:
+            self.transport.resume_reading()
+        self.transport = self._payload_parser = None
+        self._door.open += 1  # the heir's, as our own is lost
+        self.connection_lost(None)
+        return self._door.left
 
     def _give_up(self) -> None:
         """Cut who has not said what they want; after the first request the time for idling counts."""
