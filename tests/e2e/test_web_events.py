@@ -32,7 +32,8 @@ async def test_the_log_is_filtered_by_type_subject_and_time(browser: Browser, ur
         await expect(rows).to_contain_text(f"ann liked “Post {content}”")
         await page.get_by_label("Since").select_option("1h")
         await expect(rows).to_have_count(1)
-        assert {"type=content.liked", "since=1h"} <= set(page.url.partition("?")[2].split("&"))
+        chosen = {"type=content.liked", "since=1h"}
+        await page.wait_for_url(lambda at: chosen <= set(at.partition("?")[2].split("&")))
         await page.get_by_label("Type").select_option("user.followed")
         await expect(page.get_by_text("Nothing in the log matches these filters")).to_be_visible()
 
@@ -86,11 +87,11 @@ async def test_the_trace_explains_the_way_of_an_event(browser: Browser, url: str
         await drawer.get_by_role("button", name="Copy JSON").click()
         await expect(drawer.get_by_role("button", name="Copied")).to_be_visible()
         assert json.loads(await page.evaluate("navigator.clipboard.readText()"))["id"] == event_id
-        assert page.url.endswith(f"/events/{event_id}")
+        await expect(page).to_have_url(f"{url}/events/{event_id}")
         await page.keyboard.press("Escape")
         await expect(drawer).to_have_count(0)
         await expect(row).to_be_focused()
-        assert page.url.endswith("/events")
+        await expect(page).to_have_url(f"{url}/events")
 
 
 STEPS = """trace => import("/web/steps.js").then(({ steps }) =>

@@ -170,7 +170,7 @@ async def test_unsaved_changes_are_not_lost_by_leaving(browser: Browser, url: st
         await page.go_back()
         await expect(likes).not_to_be_checked()
         assert asked == ["confirm", "confirm"]
-        assert page.url == f"{url}/preferences"
+        await expect(page).to_have_url(f"{url}/preferences")
         await page.get_by_role("button", name="Discard").click()
         await expect(likes).to_be_checked()
         await page.get_by_role("link", name="Feed", exact=True).click()

@@ -86,7 +86,7 @@ async def test_what_is_held_says_why_and_until_when(browser: Browser, url: str, 
         await expect(trace.get_by_text(f"{ann}: hold on E-mail")).to_be_visible()
         await expect(trace.get_by_text("quiet hours, until").first).to_be_visible()
         await expect(trace.get_by_text(f"{ann}: held by E-mail")).to_be_visible()
-        assert page.url.endswith(f"/events/{event}")
+        await expect(page).to_have_url(re.compile(f"/events/{event}$"))
 
 
 async def test_admins_look_for_deliveries_and_give_new_attempts(
@@ -108,7 +108,8 @@ async def test_admins_look_for_deliveries_and_give_new_attempts(
         await page.get_by_label("Status").select_option("failed")
         await page.get_by_label("Channel").select_option("email")
         await expect(rows).to_have_count(1)
-        assert {f"user={ann}", "status=failed", "channel=email"} == set(page.url.partition("?")[2].split("&"))
+        chosen = {f"user={ann}", "status=failed", "channel=email"}
+        await page.wait_for_url(lambda at: set(at.partition("?")[2].split("&")) == chosen)
         await rows.locator("summary").click()
         assert await rows.locator(".attempts li").count() >= 1
         assert await stumbling_blocks(page) == []

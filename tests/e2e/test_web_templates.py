@@ -1,5 +1,7 @@
 """The page of templates: what people are told, on each channel and in each language, for admins."""
 
+import re
+
 import pytest
 from playwright.async_api import Browser, Page, expect
 
@@ -47,7 +49,7 @@ async def test_channel_language_and_topic_are_chosen_by_keyboard_and_kept_in_the
         await expect(page.get_by_text("Not on this channel").first).to_be_visible()
         await page.get_by_label("Topic").select_option("tips")
         await expect(page.get_by_role("status")).to_contain_text("1 preview:")
-        assert page.url.endswith("?channel=sms&locale=de&topic=tips")
+        await expect(page).to_have_url(re.compile(r"\?channel=sms&locale=de&topic=tips$"))
 
 
 async def test_who_is_no_admin_is_asked_for_another_token(browser: Browser, url: str, api: Api) -> None:

@@ -1,5 +1,5 @@
 // Owns the smallest shared pieces: a person's sign, a time, a copy button, a field with its error.
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ago, fullTime } from "../format.js";
 import { html } from "./html.js";
 import { Icon } from "./icons.js";
@@ -73,7 +73,8 @@ export function Spinner({ label = "Loading" }) {
 export function useDisclosure() {
   const [open, setOpen] = useState(false);
   const root = useRef(null);
-  useEffect(() => {
+  // Before it is painted: who is quick with Esc finds somebody who listens.
+  useLayoutEffect(() => {
     if (!open) return undefined;
     const outside = ({ target }) => root.current?.contains(target) || setOpen(false);
     const escape = (press) => {
