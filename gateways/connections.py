@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import cast
 
 import structlog
 from aiohttp import web
@@ -99,11 +100,18 @@ class Connection(web.RequestHandler):
         began = self._door.patience.passed and self._request_count == 0
         return began or bool(self._messages) or self._current_request is not None
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is read, because enough waits already."""
+        return self._reading_paused
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._door.open += 1
-        if self._door.open > self._door.patience.most and isinstance(transport, asyncio.Transport):
+        if self._door.open > self._door.patience.most:
             self._door.tell("too many connections", open=self._door.open)
-            transport.abort()
+            self.force_close()  # nothing is read
+            # Not yet: the transports of `hub serve` begin to read after this, and the socket would be closed.
+            self._loop.call_soon(cast("asyncio.Transport", transport).abort)
             return
         super().connection_made(transport)
         self._deadline = self._loop.call_later(self._door.patience.head, self._give_up)
@@ -118,13 +126,12 @@ class Connection(web.RequestHandler):
         """Leave an open connection to another protocol. Answers what that must call when it is lost.
 
         To aiohttp it is lost now: the request ends as soon as its handler returns, and nothing of it is kept.
-        Whatever has parsed the connection so far goes on, in other hands.
+        Who has parsed the connection so far goes on in the hands of the heir, who must also know whether it
+        is read (`is_paused`). Raises ConnectionResetError if the connection is lost already.
         """
         if self.transport is None:
             raise ConnectionResetError("the connection is lost")
         self.transport.set_protocol(heir)
-        if self._reading_paused or self._buffer_paused:
-            self.transport.resume_reading()
         self.transport = self._payload_parser = None
         self._door.open += 1  # the heir's, as our own is lost
         self.connection_lost(None)

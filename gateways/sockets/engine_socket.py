@@ -18,11 +18,12 @@ from gateways.sockets.closing import Closing
 from gateways.sockets.engine_config import EngineConfig
 from gateways.sockets.send_buffer import SendBuffer
 from gateways.sockets.websocket import Opening, Websocket
-from gateways.sockets.wire import StockWire, Wire, end
+from gateways.sockets.wire import Nowhere, StockWire, Wire, end
 
 POLLED_PACKETS: Final = 1000
 WAITED_FOR: Final = 8
 """How far a burst may go beyond the limits while a poll waits for its turn to take it."""
+NOWHERE: Final = Nowhere()
 SPENT: Final = SendBuffer()
 """Of every settled websocket: what it is sent goes onto its wire."""
 DROPPED_FROM: Final = 4
@@ -327,6 +328,7 @@ class EngineSocket:
             return
         self._transport = request.transport
         if self._config.direct and (websocket := ws.leave(request)):
+            websocket.on_lost = self._lose
             self._settle(websocket, self._transport)
             spawn(self._talk(websocket), name="websocket")
         else:
@@ -347,15 +349,21 @@ class EngineSocket:
         self._buffer.wake()
         self._buffer = SPENT
 
+    def _lose(self) -> None:
+        """Send no more; what the client said before is still heard."""
+        self._wire = NOWHERE
+
     async def _talk(self, websocket: Opening | Websocket) -> None:
         try:
             await self._read(websocket)
         finally:
-            self.close(Closing.LEFT)
-            self._timer.cancel()
-            self._forget(self.sid)
-            if isinstance(websocket, Websocket):
-                websocket.close(self._config.timings.close_grace)
+            try:
+                self.close(Closing.LEFT)
+            finally:
+                self._timer.cancel()
+                self._forget(self.sid)
+                if isinstance(websocket, Websocket):
+                    websocket.close(self._config.timings.close_grace)
 
     async def _read(self, websocket: Opening | Websocket) -> None:
         """Read until the client or the transport closes, also after our own close: its answer is awaited."""

@@ -6,8 +6,8 @@ from bus.base import Target, place
 from gateways.sockets.connection import Session
 from gateways.sockets.engine_socket import EngineSocket
 
-Sockets = dict[EngineSocket, None]
-"""In the order in which they came, thus roughly as they lie in memory: among thousands, that counts."""
+Sockets = dict[EngineSocket, bool]
+"""Whether each asked for recovery, in the order in which they came: thus roughly as they lie in memory."""
 Parts = Sequence[tuple[bool, Sequence[EngineSocket]]]
 """Sockets by whether they asked for recovery and get packets with their numbers; no part is empty."""
 
@@ -15,31 +15,24 @@ Parts = Sequence[tuple[bool, Sequence[EngineSocket]]]
 class Room:
     """The sockets in one room of a namespace; a delivery to all of them does not look at their sessions."""
 
-    __slots__ = ("_parts", "numbered", "plain")
+    __slots__ = ("_parts", "sockets")
 
     def __init__(self) -> None:
-        self.plain: Sockets = {}
-        self.numbered: Sockets = {}
+        self.sockets: Sockets = {}
         self._parts: Parts | None = None
 
-    def __bool__(self) -> bool:
-        return bool(self.plain or self.numbered)
-
     def add(self, session: Session) -> None:
-        self._of(session)[session.connection.socket] = None
+        self.sockets[session.connection.socket] = session.recovers
         self._parts = None
 
     def discard(self, session: Session) -> None:
-        self._of(session).pop(session.connection.socket, None)
+        self.sockets.pop(session.connection.socket, None)
         self._parts = None
-
-    def _of(self, session: Session) -> Sockets:
-        return self.numbered if session.recovers else self.plain
 
     def parts(self) -> Parts:
         """Who is in it now; this stays as it is when somebody leaves, as sending may end a session."""
         if self._parts is None:
-            self._parts = _parts(self.plain, self.numbered)
+            self._parts = _parts(self.sockets)
         return self._parts
 
 
@@ -68,7 +61,7 @@ class Membership:
             key = place(session.namespace, room)
             found = self._places[key]
             found.discard(session)
-            if not found:
+            if not found.sockets:
                 del self._places[key]
             del session.rooms[room]
 
@@ -90,17 +83,17 @@ class Membership:
         if not target.several:
             room = known.get(target.name)
             return room.parts() if room else ()
-        rooms = [room for one in target.several if (room := known.get(one))]
-        plain: Sockets = {}
-        numbered: Sockets = {}
-        for room in rooms:
-            plain |= room.plain
-            numbered |= room.numbered
-        return _parts(plain, numbered)
+        together: Sockets = {}
+        for one in target.several:
+            if room := known.get(one):
+                together |= room.sockets
+        return _parts(together)
 
     def of_user(self, user: str) -> Sequence[Session]:
         return tuple(self._users.get(user, ()))
 
 
-def _parts(plain: Sockets, numbered: Sockets) -> Parts:
-    return tuple((of, tuple(sockets)) for of, sockets in ((False, plain), (True, numbered)) if sockets)
+def _parts(sockets: Sockets) -> Parts:
+    plain = tuple(socket for socket, asked in sockets.items() if not asked)
+    numbered = tuple(socket for socket, asked in sockets.items() if asked)
+    return tuple((asked, part) for asked, part in ((False, plain), (True, numbered)) if part)

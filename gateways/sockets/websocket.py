@@ -22,32 +22,46 @@ class Lost:
 
     _reading_paused = False
 
+    @staticmethod
+    def pause_reading() -> None:
+        """Nothing comes any more; what had come may still be more than the queue takes at a time."""
+
 
 class Websocket(asyncio.Protocol):
     """Takes what the client sends; what it is sent is written into its transport."""
 
-    __slots__ = ("__weakref__", "_cut", "_ended", "_parser", "_queue", "_reading_paused", "transport")
+    __slots__ = (
+        "__weakref__",
+        "_cut",
+        "_ended",
+        "_parser",
+        "_queue",
+        "_reading_paused",
+        "on_lost",
+        "transport",
+    )
 
-    def __init__(self, transport: asyncio.Transport, parser: WebSocketReader, queue: Any) -> None:
+    def __init__(
+        self, connection: Connection, transport: asyncio.Transport, parser: WebSocketReader, queue: Any
+    ) -> None:
         self.transport = transport
+        self.on_lost: Callable[[], None] | None = None
+        """Called when the connection is lost, before what came last is read."""
         self._parser = parser
         self._queue = queue
-        self._ended: Callable[[], None] | None = None
         self._cut: asyncio.TimerHandle | None = None
-        self._reading_paused = False
+        self._reading_paused = connection.is_paused
         queue._protocol = self  # noqa: SLF001  its way to pause the transport when more comes than is read
-
-    def belongs(self, ended: Callable[[], None]) -> None:
-        """Call this when the connection is lost."""
-        self._ended = ended
+        self._ended: Callable[[], None] | None = connection.hand_over(self)
 
     async def receive(self) -> WSMessage:
-        """Answer the next message, control frames as well; after an ERROR nothing comes but the end."""
+        """Answer the next message, control frames as well. After an ERROR or the end there is no other."""
         try:
             return await self._queue.read()  # type: ignore[no-any-return]
         except EofStream:
             return OVER
         except WebSocketError as error:
+            error.__traceback__ = None  # the parser keeps the error, and this would keep the parser
             return WSMessage(WSMsgType.ERROR, error, None)  # as aiohttp does
 
     def close(self, grace_s: float) -> None:
@@ -62,13 +76,14 @@ class Websocket(asyncio.Protocol):
         self._parser.feed_data(data)  # an error in it is for who reads
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._queue.feed_eof()  # its error, too, is forgotten: the frames that it holds would hold the queue
+        self._queue.feed_eof()
         self._queue._protocol = Lost  # noqa: SLF001  as above
-        if self._ended is not None:
-            self._ended()
+        for tell in (self._ended, self.on_lost):
+            if tell is not None:
+                tell()
         if self._cut is not None:
             self._cut.cancel()
-        self._ended = self._cut = None
+        self._ended = self.on_lost = self._cut = None
 
     # What the queue says
 
@@ -91,10 +106,8 @@ class Opening(web.WebSocketResponse):
         connection, transport = request.protocol, request.transport
         if not isinstance(connection, Connection) or transport is None or self._parser is None:
             return None
-        websocket = Websocket(transport, self._parser, self._reader)
-        websocket.belongs(connection.hand_over(websocket))
         self._left = True
-        return websocket
+        return Websocket(connection, transport, self._parser, self._reader)
 
     async def write_eof(self) -> None:  # type: ignore[override]  # as in aiohttp
         """End the websocket, unless it goes on."""

@@ -74,6 +74,16 @@ class StockWire:
             return  # the reader sees it, too
 
 
+class Nowhere:
+    """The wire of a connection that is lost, while what came last over it is still being handled."""
+
+    def write(self, data: bytes, /) -> None:
+        """Throw it away: transports log a warning for each."""
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
 def end(wire: Wire, code: int, reason: str) -> None:
     """Send what waits, then the websocket's end."""
     if isinstance(wire, StockWire):

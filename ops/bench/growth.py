@@ -132,8 +132,7 @@ def _without_connecting(run: Run) -> Run:
 
 def _notes(options: GrowthOptions) -> Iterator[str]:
     yield (
-        f"hub-{options.few}, floor-{options.few}, node-{options.usual}: the same with so many clients; an "
-        "event to more clients takes longer"
+        "a name with a number is the same server with so many clients; an event to more clients takes longer"
     )
     yield (
         f"unheard: {options.clients:,} clients, each in a room of its own; every event is for another room, "

@@ -84,6 +84,23 @@ async def test_too_many_connections_are_refused_and_room_is_made_again(gateway: 
         await until(answered)
 
 
+async def test_who_was_refused_leaves_nothing_that_disturbs_who_comes_next(gateway: Gateway) -> None:
+    """The numbers of closed sockets are given out again."""
+    request = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    async with serving(gateway, most=1) as nobody:
+        async with connected(nobody):
+            for _ in range(20):
+                async with connected(nobody, request) as reader:
+                    assert await everything(reader) == b""
+
+        async def answered() -> bool:
+            async with connected(nobody, request) as reader:
+                return (await everything(reader)).startswith(b"HTTP/1.1 200")
+
+        for _ in range(20):
+            await until(answered)
+
+
 BROKEN = [
     b"GET /v1/me HTTP/1.1\r\nHost: x\r\nAuthorization : Bearer secrettoken\r\n\r\n",
     b"GET /v1/me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secrettoken\x01\r\n\r\n",

@@ -198,7 +198,10 @@ async def test_while_draining_nobody_new_is_let_in(hub: Served) -> None:
 
 
 @pytest.mark.parametrize("signed_in", [True, False])
-async def test_a_connection_that_was_cut_leaves_nothing_to_search_for(hub: Served, signed_in: bool) -> None:
+@pytest.mark.parametrize("broken", [True, False])
+async def test_a_connection_that_was_cut_leaves_nothing_to_search_for(
+    hub: Served, signed_in: bool, broken: bool
+) -> None:
     raw = await (hub.signed_in() if signed_in else hub.raw())
     (socket,) = hub.sockets.server.http.sockets.values()
     left = weakref.ref(socket.websocket)
@@ -209,7 +212,11 @@ async def test_a_connection_that_was_cut_leaves_nothing_to_search_for(hub: Serve
         response = raw.ws._response
         assert response.connection is not None
         assert response.connection.transport is not None
-        response.connection.transport.abort()
+        transport = response.connection.transport
+        if broken:
+            transport.write(b"\x83\x80\0\0\0\0")
+            assert await raw.closed() == 1002
+        transport.abort()
 
         async def gone() -> bool:
             return left() is None

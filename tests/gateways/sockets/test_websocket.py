@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from contextlib import AsyncExitStack
+from typing import cast
 
 import pytest
 from aiohttp import ClientError, ClientSession, WSMsgType, web
@@ -27,8 +28,7 @@ def direct() -> bool:
 def transport_of(raw: RawSocket) -> asyncio.Transport:
     connection = raw.ws._response.connection
     assert connection is not None
-    assert isinstance(connection.transport, asyncio.Transport)
-    return connection.transport
+    return cast("asyncio.Transport", connection.transport)
 
 
 def socket_of(hub: Served, raw: RawSocket) -> EngineSocket:
@@ -73,17 +73,24 @@ async def test_frames_that_are_none_end_the_connection_with_the_code_for_that(
     assert not hub.sockets.server.connections
 
 
-async def test_the_end_is_said_once(hub: Served) -> None:
-    """Nothing may follow the frame that ends a websocket."""
+UPGRADE = (
+    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\n"
+    b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+async def shaken(hub: Served, beside: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A websocket without a library, after the answer to its handshake; `beside` is sent with that."""
     host, port = hub.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(
-        b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\n"
-        b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-    )
-    head = await reader.readuntil(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 101 ")
+    writer.write(UPGRADE + beside)
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+    return reader, writer
+
+
+async def test_the_end_is_said_once(hub: Served) -> None:
+    """Nothing may follow the frame that ends a websocket."""
+    reader, writer = await shaken(hub)
     writer.write(masked(0x88, (1000).to_bytes(2, "big")))
     async with asyncio.timeout(10):
         sent = await reader.read()
@@ -93,6 +100,125 @@ async def test_the_end_is_said_once(hub: Served) -> None:
     rest = sent[2 + size :]
     assert rest[0] == 0x88
     assert len(rest) == 2 + rest[1]
+
+
+class Gate:
+    """Stands in for what is done with messages: it waits until it is opened."""
+
+    def __init__(self, hub: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.heard: list[str] = []
+        self.open = asyncio.Event()
+        monkeypatch.setattr(hub.sockets.server, "message", self.message)
+
+    async def message(self, _: str, text: str) -> None:
+        await self.open.wait()
+        self.heard.append(text)
+
+
+@pytest.fixture
+def gate(hub: Served, monkeypatch: pytest.MonkeyPatch) -> Gate:
+    return Gate(hub, monkeypatch)
+
+
+async def only_socket(hub: Served) -> tuple[EngineSocket, Websocket]:
+    async def settled() -> bool:
+        return any(one.websocket for one in hub.sockets.server.http.sockets.values())
+
+    await until(settled)
+    (engine_socket,) = hub.sockets.server.http.sockets.values()
+    assert isinstance(engine_socket.websocket, Websocket)
+    return engine_socket, engine_socket.websocket
+
+
+async def test_what_comes_with_the_handshake_is_heard_in_order(hub: Served, gate: Gate) -> None:
+    said = [str(number) for number in range(2_000)]
+    beside = b"".join(masked(0x81, b"4" + one.encode()) for one in said)
+    gate.open.set()
+    _, writer = await shaken(hub, beside)
+
+    async def all_heard() -> bool:
+        return len(gate.heard) == len(said)
+
+    await until(all_heard)
+    assert gate.heard == said
+    writer.close()
+
+
+async def test_who_said_too_much_before_the_hand_over_is_not_read_after_it(hub: Served, gate: Gate) -> None:
+    big = b"\x81\xfe" + (60_000).to_bytes(2, "big") + bytes(4) + b"4" * 60_000
+    beside = masked(0x81, b"4") * 3_880 + big + masked(0x81, b"4") * 200
+    _, writer = await shaken(hub, beside)
+    _, websocket = await only_socket(hub)
+
+    async def paused() -> bool:
+        return websocket._reading_paused
+
+    await until(paused)
+    assert not websocket.transport.is_reading()
+    gate.open.set()
+
+    async def read_again() -> bool:
+        return len(gate.heard) == 4_081 and websocket.transport.is_reading()
+
+    await until(read_again)
+    writer.close()
+
+
+async def test_what_was_said_before_the_connection_was_lost_is_heard(hub: Served, gate: Gate) -> None:
+    _, writer = await shaken(hub)
+    engine_socket, websocket = await only_socket(hub)
+    writer.write(masked(0x81, b"4") * 20_000)
+
+    async def paused() -> bool:
+        return websocket._reading_paused
+
+    await until(paused)
+    parsed = websocket._queue._size
+    websocket.transport.abort()
+
+    async def lost() -> bool:
+        return websocket.on_lost is None
+
+    await until(lost)
+    gate.open.set()
+
+    async def ended() -> bool:
+        return engine_socket.closing is not None
+
+    await until(ended)
+    assert engine_socket.closing is Closing.LEFT
+    assert len(gate.heard) * 128 > parsed  # and not only what had been parsed
+    writer.close()
+
+
+async def test_nothing_is_written_into_a_connection_that_is_lost(
+    hub: Served, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Transports log a warning for each piece."""
+    _, writer = await shaken(hub)
+    engine_socket, websocket = await only_socket(hub)
+    writer.write(masked(0x81, b"4said") + masked(0x89, b"") * 100)
+
+    async def queued() -> bool:
+        return len(websocket._queue._buffer) == 100
+
+    await until(queued)
+    websocket.transport.abort()
+
+    async def lost() -> bool:
+        return websocket.on_lost is None
+
+    await until(lost)
+    hub.sockets.server.connections[engine_socket.sid].socket.send(b"news")
+    gate.open.set()
+
+    async def ended() -> bool:
+        return not hub.sockets.server.http.sockets
+
+    await until(ended)
+    assert gate.heard == ["said"]
+    assert not caplog.records
+    writer.close()
 
 
 async def test_who_pings_without_reading_the_answers_is_cut(serve: Serve) -> None:
@@ -112,20 +238,10 @@ async def test_who_pings_without_reading_the_answers_is_cut(serve: Serve) -> Non
 
 
 async def test_what_a_client_says_too_fast_waits_in_its_own_buffers_and_is_all_heard(
-    hub: Served, monkeypatch: pytest.MonkeyPatch
+    hub: Served, gate: Gate
 ) -> None:
-    raw = await hub.signed_in()
-    engine_socket = socket_of(hub, raw)
-    heard: list[str] = []
-    go_on = asyncio.Event()
-
-    async def message(_: str, text: str) -> None:
-        await go_on.wait()
-        heard.append(text)
-
-    monkeypatch.setattr(hub.sockets.server, "message", message)
-    websocket = engine_socket.websocket
-    assert isinstance(websocket, Websocket)
+    raw = await hub.raw()
+    _, websocket = await only_socket(hub)
     said = [f"{number}" + "x" * 5_000 for number in range(1_000)]
     sending = asyncio.gather(raw.send(*("4" + one for one in said)))
 
@@ -134,32 +250,38 @@ async def test_what_a_client_says_too_fast_waits_in_its_own_buffers_and_is_all_h
 
     await until(paused)
     assert not websocket.transport.is_reading()
-    go_on.set()
+    gate.open.set()
     await sending
 
     async def all_heard() -> bool:
-        return len(heard) == len(said)
+        return len(gate.heard) == len(said)
 
     await until(all_heard)
-    assert heard == said
+    assert gate.heard == said
     assert websocket.transport.is_reading()
 
 
-async def test_an_open_websocket_is_one_of_the_connections_and_nothing_of_its_request_is_left() -> None:
-    talking: list[Websocket] = []
+class Talking:
+    """An application whose websockets go on alone, and what they are."""
 
-    async def begin(request: web.Request) -> web.StreamResponse:
+    def __init__(self) -> None:
+        self.websockets: list[Websocket] = []
+        self.app = web.Application()
+        self.app.router.add_get("/", self.begin)
+
+    async def begin(self, request: web.Request) -> web.StreamResponse:
         opening = Opening()
         await opening.prepare(request)
         websocket = opening.leave(request)
         assert websocket is not None
-        talking.append(websocket)
+        self.websockets.append(websocket)
         return opening
 
-    app = web.Application()
-    app.router.add_get("/", begin)
+
+async def test_an_open_websocket_is_one_of_the_connections_and_nothing_of_its_request_is_left() -> None:
+    talking = Talking()
     async with AsyncExitStack() as stack:
-        door = await stack.enter_async_context(opened(app, Patience(most=2)))
+        door = await stack.enter_async_context(opened(talking.app, Patience(most=2)))
         server = await asyncio.get_running_loop().create_server(door, "127.0.0.1", 0)
         stack.callback(server.close)
         url = "http://{}:{}/".format(*server.sockets[0].getsockname())
@@ -174,20 +296,19 @@ async def test_an_open_websocket_is_one_of_the_connections_and_nothing_of_its_re
         assert door.open == 2
         with pytest.raises(ClientError):
             await session.ws_connect(url)
+        first = talking.websockets[0]
         await ws[0].send_str("still there?")
-        assert (await talking[0].receive()).data == "still there?"
-        transport = talking[0].transport
-        talking[0].close(grace_s=10)
+        assert (await first.receive()).data == "still there?"
+        first.close(grace_s=10)
 
-        async def closed() -> bool:
+        async def room_is_made() -> bool:
             return door.open == 1
 
-        await until(closed)
-        assert transport.is_closing()
-        assert (await talking[0].receive()).type is WSMsgType.CLOSED
+        await until(room_is_made)
+        assert (await first.receive()).type is WSMsgType.CLOSED
         ws.append(await session.ws_connect(url))
         assert door.open == 2
-        for one in talking[1:]:
+        for one in talking.websockets[1:]:
             one.transport.abort()
 
 

@@ -23,18 +23,6 @@ async def stock(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Served:
     return await serve(quick(close_grace=0.2), socket_unsent_bytes=100_000)
 
 
-async def test_frames_of_ours_and_of_aiohttp_arrive_whole_and_in_order() -> None:
-    assert await selftest.direct_works()
-
-
-async def test_a_transport_that_changes_what_is_written_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def speak(_: str) -> list[object]:
-        return ["1", "2", "4", "3", 4000]
-
-    monkeypatch.setattr(selftest, "_talk", speak)
-    assert not await selftest.direct_works()
-
-
 async def test_without_direct_writing_everything_comes_in_order_all_the_same(stock: Served) -> None:
     raw = await stock.signed_in()
     (session,) = stock.sockets.membership.of_user("ann")
