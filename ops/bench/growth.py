@@ -142,20 +142,25 @@ def _notes(options: GrowthOptions) -> Iterator[str]:
 
 
 def _parts(options: GrowthOptions, runs: Sequence[Run]) -> Iterator[str]:
-    """Whose the growth is: the kernel's sockets lie farther apart, too."""
+    """Whose the growth is: the kernel's sockets lie farther apart among many, too."""
     for server in ("hub", "floor"):
-        few, many = (_spent(runs, name) for name in (f"{server}-{options.few}", server))
+        few, many = _saturated(runs, f"{server}-{options.few}"), _saturated(runs, server)
+        grown = Spread.of(many[n].cpu_us_per_delivery / few[n].cpu_us_per_delivery for n in many)
+        own = [Spread.of(one.user_us_per_delivery for one in side.values()) for side in (few, many)]
+        kernel = [Spread.of(one.system_us_per_delivery for one in side.values()) for side in (few, many)]
         yield (
-            f"{server}: of a delivery's CPU, its own code took {few[0]} µs among {options.few:,} clients and "
-            f"{many[0]} among {options.clients:,}; the kernel {few[1]} and {many[1]}"
+            f"{server}: a delivery among {options.clients:,} clients took {grown} times the CPU of one among "
+            f"{options.few:,}: its own code {own[1]} µs instead of {own[0]}, the kernel {kernel[1]} instead "
+            f"of {kernel[0]}"
         )
 
 
-def _spent(runs: Sequence[Run], server: str) -> tuple[Spread, Spread]:
-    """A delivery's CPU, in µs: in the server's own code, and in the kernel for it."""
-    phases = [phase for run in runs if run.server == server for phase in run.phases]
-    saturated = [one for one in phases if isinstance(one, Phase) and one.name == "saturated"]
-    return (
-        Spread.of(one.user_us_per_delivery for one in saturated),
-        Spread.of(one.system_us_per_delivery for one in saturated),
-    )
+def _saturated(runs: Sequence[Run], server: str) -> dict[int, Phase]:
+    """What each run of a server found, by its number."""
+    return {
+        run.number: phase
+        for run in runs
+        if run.server == server
+        for phase in run.phases
+        if isinstance(phase, Phase) and phase.name == "saturated"
+    }
