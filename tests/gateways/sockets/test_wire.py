@@ -8,6 +8,7 @@ from aiohttp import web
 
 from gateways.sockets import selftest, wire
 from gateways.sockets.closing import Closing
+from tests.gateways.sockets.basics import Runner
 from tests.gateways.sockets.conftest import Serve, Served, quick
 from tests.gateways.sockets.test_slow_readers import BIG, stop_reading
 
@@ -60,13 +61,8 @@ async def test_a_stock_wire_sends_what_waits_before_its_end() -> None:
 
     app = web.Application()
     app.router.add_get("/", speak)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(f"http://127.0.0.1:{runner.addresses[0][1]}/") as ws,
-    ):
+    runner = await Runner.start(app)
+    async with aiohttp.ClientSession() as session, session.ws_connect(runner.url) as ws:
         assert [message.data async for message in ws] == ["1", "2"]
         assert ws.close_code == 4001
     await runner.cleanup()
