@@ -84,7 +84,10 @@ class EngineHttp:
         query = request.query
         if query.get("transport") not in {"polling", "websocket"}:
             return _refused(UNKNOWN_TRANSPORT)
-        if (query["transport"] == "websocket") != asks_for_websocket(request) or "j" in query:
+        is_websocket = asks_for_websocket(request)
+        if (query["transport"] == "websocket") != is_websocket or "j" in query:
+            return _refused(BAD_REQUEST)
+        if is_websocket and request.body_exists:  # nobody would read it, nor what comes behind it
             return _refused(BAD_REQUEST)
         try:
             return await (self._resume(request) if "sid" in query else self._begin(request))

@@ -375,9 +375,9 @@ class EngineSocket:
                 case WSMsgType.BINARY:
                     if self.closing is None:
                         await self._listener.attachment(self.sid, message.data)
-                case WSMsgType.PING:
-                    self.send(frames.pong(message.data))
-                case WSMsgType.PONG:
+                case WSMsgType.PING if self._transport is not None and not self._transport.is_closing():
+                    self.send(frames.pong(message.data))  # else one more that a transport complains about
+                case WSMsgType.PING | WSMsgType.PONG:
                     pass
                 case WSMsgType.ERROR if isinstance(message.data, WebSocketError):
                     self.close(Closing.MALFORMED, message.data.code)

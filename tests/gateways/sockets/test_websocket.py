@@ -221,6 +221,33 @@ async def test_nothing_is_written_into_a_connection_that_is_lost(
     writer.close()
 
 
+async def test_who_pings_and_hangs_up_is_not_answered_with_a_warning_for_each(
+    hub: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All of it is read in one step, and the loss is seen in the next."""
+    _, writer = await shaken(hub)
+    await only_socket(hub)
+    writer.write(masked(0x89, b"") * 3_000)
+    writer.transport.abort()
+
+    async def ended() -> bool:
+        return not hub.sockets.server.http.sockets
+
+    await until(ended)
+    assert not caplog.records
+
+
+async def test_a_handshake_with_a_body_is_refused(hub: Served) -> None:
+    """Nobody reads it, and so nothing behind it would be read either."""
+    host, port = hub.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(UPGRADE.replace(b"Host: hub", b"Host: hub\r\nContent-Length: 2000000") + b"x" * 1_000)
+    async with asyncio.timeout(10):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+    writer.close()
+    assert not hub.sockets.server.http.sockets
+
+
 async def test_who_pings_without_reading_the_answers_is_cut(serve: Serve) -> None:
     hub = await serve(quick(close_grace=0.2), socket_unsent_bytes=10_000)
     raw = await hub.signed_in()
