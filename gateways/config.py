@@ -50,7 +50,9 @@ class Limits(BaseModel):
         100, gt=0, description="new socket connections a second, of one address (of IPv6 one /64)"
     )
     connect_burst: int = Field(1000, gt=0, description="new socket connections at once, of one address")
-    connections: int = Field(50_000, gt=0, description="open socket connections of one process")
+    connections: int = Field(
+        50_000, gt=0, description="open socket connections of one process; of all connections, twice as many"
+    )
     body_bytes: int = Field(
         1_000_000, gt=0, description="bytes of the body of a request, and of a packet of a socket"
     )

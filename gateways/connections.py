@@ -108,7 +108,8 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._door.open += 1
         if self._door.open > self._door.patience.most:
-            self._door.tell("too many connections", open=self._door.open)
+            most = self._door.patience.most
+            self._door.tell("too many connections", open=self._door.open, most=most)
             self.force_close()  # nothing is read
             # Not yet: the transports of `hub serve` begin to read after this, and the socket would be closed.
             self._loop.call_soon(cast("asyncio.Transport", transport).abort)

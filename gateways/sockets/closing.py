@@ -9,6 +9,7 @@ class Closing(Enum):
     LEFT = (1000, "the client left")
     UNUSED = (4000, "no namespace was connected in time")
     EXPIRED = (4001, "the token has expired: come back with a fresh one")
+    TOO_LARGE = (1009, "a message is larger than maxPayload of the handshake")
     MALFORMED = (4002, "what was sent is not Socket.IO 5")
     SUSPENDED = (4003, "the user is suspended")
     SLOW = (4008, "the client reads too slowly")
@@ -17,6 +18,11 @@ class Closing(Enum):
     SILENT = (4010, "a ping was not answered")
     DRAINING = (4012, "this gateway stops: come back to another one")
     ABUSE = (4029, "far too many events")
+
+    @classmethod
+    def of_frames(cls, code: int) -> "Closing":
+        """Why a connection ends whose frames cannot be read, from the websocket's own code for that."""
+        return cls.TOO_LARGE if code == cls.TOO_LARGE.code else cls.MALFORMED
 
     @property
     def code(self) -> int:
@@ -39,4 +45,11 @@ class Closing(Enum):
     @property
     def is_noteworthy(self) -> bool:
         """Whether somebody may ask about it later; the others happen all the time."""
-        return self in {Closing.MALFORMED, Closing.SUSPENDED, Closing.SLOW, Closing.ABUSE, Closing.BROKEN}
+        return self in {
+            Closing.TOO_LARGE,
+            Closing.MALFORMED,
+            Closing.SUSPENDED,
+            Closing.SLOW,
+            Closing.ABUSE,
+            Closing.BROKEN,
+        }

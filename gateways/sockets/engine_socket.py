@@ -296,7 +296,7 @@ class EngineSocket:
     async def _prepared(self, request: web.Request) -> Opening:
         ws = Opening(
             compress=False,  # a zlib state per connection costs more than the bytes it saves
-            max_msg_size=self._config.max_bytes,
+            max_msg_size=self._config.max_bytes + 1,  # what aiohttp refuses
             autoclose=False,
             timeout=self._config.timings.close_grace,
         )
@@ -379,10 +379,9 @@ class EngineSocket:
                     self.send(frames.pong(message.data))  # else one more that a transport complains about
                 case WSMsgType.PING | WSMsgType.PONG:
                     pass
-                case WSMsgType.ERROR if isinstance(message.data, WebSocketError):
-                    self.close(Closing.MALFORMED, message.data.code)
-                    return
                 case _:
+                    if isinstance(message.data, WebSocketError):
+                        self.close(Closing.of_frames(message.data.code), message.data.code)
                     return
 
     @staticmethod

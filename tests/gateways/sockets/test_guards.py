@@ -223,8 +223,12 @@ async def test_who_is_signed_in_stays(serve: Serve) -> None:
 async def test_a_message_beyond_the_limit_closes_with_1009(serve: Serve) -> None:
     hub = await serve(body_bytes=1000)
     raw = await hub.signed_in()
-    await raw.send('42/feed,["subscribe",{"zones":["' + "x" * 1000 + '"]}]')
+    (connection,) = hub.sockets.server.connections.values()
+    await raw.send("42/feed,1" + '["nothing"]'.ljust(1000 - len("42/feed,1")))
+    assert (await raw.next()).startswith("43/feed,1")
+    await raw.send("42/feed,2" + '["nothing"]'.ljust(1001 - len("42/feed,2")))
     assert await raw.closed() == 1009
+    assert connection.socket.closing is Closing.TOO_LARGE
 
 
 async def test_compression_is_declined(hub: Served) -> None:
