@@ -7,7 +7,7 @@ from gateways.sockets.timings import Timings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
-    """What they are told by whoever serves."""
+    """Limits, timings, and how to write."""
 
     timings: Timings
     max_bytes: int
@@ -19,4 +19,4 @@ class EngineConfig:
     prefix: str = ""
     """What the ids of all sessions here begin with."""
     direct: bool = True
-    """Whether frames go straight into the transport."""
+    """Whether websockets go on apart from their requests, and frames straight into the transports."""

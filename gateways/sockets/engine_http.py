@@ -144,7 +144,7 @@ class EngineHttp:
                 self.forget(socket.sid)
 
     def write_through_aiohttp(self) -> None:
-        """Do without writing frames directly, for all sessions to come."""
+        """Leave websockets with aiohttp, for all sessions to come."""
         self._config = replace(self._config, direct=False)
 
     def forget(self, sid: str) -> None:
